@@ -1,0 +1,10 @@
+"""The artefact: a run's `model/` folder, enough to tag text without Hydra, Lightning or the corpus.
+
+save_artefact(folder, network, tokenizer, info=info, backbone=spec, provenance={...})
+artefact = load_artefact(folder)
+"""
+
+from openmed.artefact.manifest import MANIFEST, SCHEMA_VERSION, Manifest
+from openmed.artefact.model import Artefact, load_artefact, save_artefact
+
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "Artefact", "Manifest", "load_artefact", "save_artefact"]

@@ -1,0 +1,125 @@
+"""Save a trained tagger as a folder, and bring it back.
+
+With LoRA the folder holds the adapter and head in PEFT's own format (so plain `peft` loads it onto the base model);
+without, all weights in transformers' format. Only safetensors, never pickle.
+
+    artefact = load_artefact("outputs/2026-01-01/12-00-00/model")
+    artefact.network, artefact.tokenizer, artefact.manifest.info
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from openmed.artefact.manifest import Manifest
+from openmed.encoding import TaggingInfo
+from openmed.errors import ArtefactError
+from openmed.networks import BackboneSpec, Tagger, resolved_revision
+from openmed.networks.backbone import load_encoder, weights_digest
+from openmed.writers import atomic_path
+
+LORA = "lora"
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A loaded model folder.
+
+    Attributes:
+        network: in evaluation mode, float32, adapters merged into the weights.
+        tokenizer: the folder's own.
+        info: types, splitter, window.
+    """
+
+    network: Tagger
+    tokenizer: Any
+    info: TaggingInfo
+    manifest: Manifest
+
+
+def save_artefact(
+    folder: str | PathLike[str],
+    network: Tagger,
+    tokenizer: Any,
+    *,
+    info: TaggingInfo,
+    backbone: BackboneSpec,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the folder whole or not at all; one that is there already is replaced.
+
+    Args:
+        provenance: JSON-like facts on where the model comes from.
+    """
+    model: Any = network.model
+    transformer = network.transformer
+    config = transformer.config
+    config.id2label = dict(enumerate(info.tags))
+    config.label2id = info.tag_ids
+    is_lora = transformer is not model
+    revision = backbone.revision or resolved_revision(transformer)
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(parents=True)
+        if is_lora:
+            # What adapter_config.json names as its base: the hub id, not this machine's path of it.
+            model.peft_config["default"].base_model_name_or_path = backbone.weights
+            model.peft_config["default"].revision = revision
+        model.save_pretrained(temporary, safe_serialization=True)
+        (temporary / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+        tokenizer.save_pretrained(temporary)
+        Manifest(
+            info=info.as_dict(),
+            backbone=replace(backbone, revision=revision).as_dict(),
+            kind=LORA if is_lora else FULL,
+            base_digest=network.base_digest,
+            labels=info.tags,
+            provenance=dict(provenance),
+        ).write(temporary)
+
+
+def load_artefact(folder: str | PathLike[str], *, merge: bool = True) -> Artefact:
+    """Load a model folder, verified.
+
+    Args:
+        merge: fold the adapters into the weights (faster); False leaves PEFT's layers in place.
+
+    Raises:
+        ArtefactError: an incomplete or altered folder, or base weights other than those it was trained on.
+        BackboneError: base weights that cannot be found.
+    """
+    folder = Path(folder)
+    manifest = Manifest.read(folder)
+    info = TaggingInfo.from_mapping(manifest.info)
+    if info.tags != manifest.labels:
+        raise ArtefactError(f"{folder}: its labels {manifest.labels} do not follow from its types {info.types}")
+    model = _load_lora(folder, manifest, merge=merge) if manifest.kind == LORA else _load_full(folder, manifest)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Artefact(Tagger(model, base_digest=manifest.base_digest).eval(), tokenizer, info, manifest)
+
+
+def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
+    from peft import PeftModel
+
+    spec = BackboneSpec.from_mapping(manifest.backbone)
+    base = load_encoder(spec, num_tags=len(manifest.labels))
+    digest = weights_digest(base)
+    if digest != manifest.base_digest:
+        raise ArtefactError(
+            f"{folder} was trained on other weights of {spec.weights} than those found now "
+            f"(sha256 {manifest.base_digest[:12]}, found {digest[:12]})",
+            mend=f"get revision {spec.revision}" if spec.revision else "restore the weights that it was trained on",
+        )
+    model = PeftModel.from_pretrained(base, str(folder))
+    return model.merge_and_unload() if merge else model
+
+
+def _load_full(folder: Path, manifest: Manifest) -> Any:
+    spec = BackboneSpec.from_mapping({**manifest.backbone, "weights": str(folder), "revision": None, "sha256": {}})
+    return load_encoder(replace(spec, random_layers=0, random_config={}), num_tags=len(manifest.labels))

@@ -1,0 +1,189 @@
+"""What a corpus is: one declarative YAML in `conf/dataset/`, read into a `CorpusSpec` that refuses unknown keys.
+
+spec = load_spec("ncbi")
+spec.files["ner/NCBI-disease/train.tsv"].hashes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from openmed.errors import ConfigError, nearest
+
+SPLITS = ("train", "dev", "test")
+UNITS = ("sentences", "documents")
+PRIVATE_KEYS = ("_target_",)
+MISSING = "???"
+"""What Hydra writes where a value must be given."""
+_HASH = re.compile(r"sha256:[0-9a-f]{64}|git-blob:[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a corpus.
+
+    Args:
+        url: where it comes from, at a full commit.
+        hashes: accepted digests, `sha256:<64 hex>` or `git-blob:<40 hex>`; any one of them will do.
+        by_hand: what to get from where, when it may not be fetched.
+    """
+
+    url: str | None = None
+    hashes: tuple[str, ...] = ()
+    by_hand: str | None = None
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which sentences make one document (an abstract), where the corpus itself does not say.
+
+    Args:
+        format: format of the native files that hold the documents; None makes runs of `max_words` words.
+        train, dev, test: the native file of each split.
+        max_words: length of a run of sentences taken as one document.
+    """
+
+    format: str | None = None
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    max_words: int = 250
+
+
+@dataclass(frozen=True)
+class CorpusSpec:
+    """A corpus, as its YAML states it.
+
+    Args:
+        name: as in `dataset=<name>`.
+        train, dev, test: file of each split, relative to the data folder (or a path of the user's own, or
+            `package:<file under openmed/assets>`). A test split may be missing.
+        format: name of a reader; None detects it.
+        options: passed to the reader (tag scheme, default type).
+        types: type in the file -> type here, or None to leave its mentions out (a type that is not named is an error).
+            None as a whole keeps the file's own and learns them from train.
+        unit: what the corpus's papers score as one: "sentences" or "documents".
+        groups: how sentences are joined to documents.
+        files: path -> where it comes from and its accepted hashes.
+        counts: split -> {documents, sentences, words, entities, <type>: ...} expected; checked on load.
+        title, licence, citation, homepage, quirks: for people.
+
+    Raises:
+        ConfigError: an unknown unit, or counts of an unknown split.
+    """
+
+    name: str
+    train: str
+    dev: str
+    test: str | None = None
+    format: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    types: Mapping[str, str | None] | None = None
+    unit: str = "sentences"
+    groups: Grouping | None = None
+    files: Mapping[str, SourceFile] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    title: str = ""
+    licence: str = ""
+    citation: str = ""
+    homepage: str = ""
+    quirks: str = ""
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ConfigError(f"unknown dataset.unit {self.unit!r}", mend=nearest(str(self.unit), UNITS))
+        for split in self.counts:
+            if split not in SPLITS:
+                raise ConfigError(f"unknown split dataset.counts.{split}", mend=nearest(str(split), SPLITS))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> CorpusSpec:
+        """From a plain dict, such as a parsed YAML.
+
+        Raises:
+            ConfigError: an unknown key, a split without a file, or a hash of another form.
+        """
+        values = {key: value for key, value in values.items() if key not in PRIVATE_KEYS}
+        _refuse_unknown(values, cls, "dataset")
+        values = {key: value for key, value in values.items() if value not in (None, MISSING)}
+        for key in ("name", "train", "dev"):
+            if not values.get(key):
+                raise ConfigError(
+                    f"dataset.{key} is missing", mend=f"say dataset.{key}=<file>, or write it in the YAML"
+                )
+        if "groups" in values:
+            _refuse_unknown(values["groups"], Grouping, "dataset.groups")
+            values["groups"] = Grouping(**values["groups"])
+        if "files" in values:
+            values["files"] = {path: _source_file(path, entry) for path, entry in values["files"].items()}
+        return cls(**values)
+
+    def split_file(self, split: str) -> str | None:
+        """The file of a split, as written in the YAML.
+
+        Raises:
+            ConfigError: not train, dev or test.
+        """
+        if split not in SPLITS:
+            raise ConfigError(f"unknown split {split!r}", mend=nearest(split, SPLITS))
+        return getattr(self, split)
+
+    @property
+    def type_names(self) -> list[str]:
+        """The types that the YAML names, sorted; empty where they are learnt from train."""
+        return sorted({name for name in (self.types or {}).values() if name is not None})
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(split for split in SPLITS if self.split_file(split))
+
+
+def conf_folder() -> Path:
+    """The folder `conf/`: inside the installed package, or at the top of the checkout."""
+    packaged = Path(str(package_files("openmed"))) / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
+
+
+def corpus_names() -> list[str]:
+    """Names of all corpora with a YAML."""
+    return sorted(path.stem for path in (conf_folder() / "dataset").glob("*.yaml"))
+
+
+def load_spec(name: str) -> CorpusSpec:
+    """The spec of a named corpus.
+
+    Raises:
+        ConfigError: no such corpus.
+    """
+    path = conf_folder() / "dataset" / f"{name}.yaml"
+    if name not in corpus_names():
+        raise ConfigError(f"unknown dataset {name!r}", mend=nearest(name, corpus_names()))
+    return CorpusSpec.from_mapping(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _source_file(path: str, entry: Mapping[str, Any]) -> SourceFile:
+    _refuse_unknown(entry, SourceFile, f"dataset.files.{path}")
+    hashes = tuple(entry.get("hashes", ()))
+    for value in hashes:
+        if not _HASH.fullmatch(value):
+            raise ConfigError(
+                f"dataset.files.{path}.hashes has {value!r}",
+                mend="write sha256:<64 hex digits> or git-blob:<40 hex digits>",
+            )
+    return SourceFile(**{**entry, "hashes": hashes})
+
+
+def _refuse_unknown(values: Mapping[str, Any], kind: type, where: str) -> None:
+    known = [f.name for f in fields(kind)]
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must hold keys and values, not {values!r}", mend=f"Known: {', '.join(known)}")
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown key {where}.{key}", mend=nearest(str(key), known))

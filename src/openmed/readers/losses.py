@@ -1,0 +1,10 @@
+"""Names under which readers count what a document cannot hold or what is at odds with itself; they reach
+`result.json`.
+
+losses[MENTION_DIFFERS] += 1
+"""
+
+MENTION_DIFFERS = "mention_differs_from_text"
+"""The mention given is not the text at its offsets; the offsets are believed."""
+
+RELATION = "relation_line"

@@ -1,0 +1,8 @@
+"""Using a trained model on files: reading them, tagging, writing the results.
+
+for document in annotate(tagger, read_inputs(["notes/"])): ...
+"""
+
+from openmed.serving.annotate import annotate, expand_inputs, read_input, read_inputs
+
+__all__ = ["annotate", "expand_inputs", "read_input", "read_inputs"]

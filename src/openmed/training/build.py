@@ -1,0 +1,169 @@
+"""From the composed configuration to live objects. The one place that calls `hydra.utils.instantiate`.
+
+datamodule = build_datamodule(config)
+module = build_module(config, datamodule, precision="bf16-mixed")
+trainer = build_trainer(config, folder, loggers, precision="bf16-mixed", num_epochs=10)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from openmed.data import NerDataModule
+from openmed.errors import ConfigError
+from openmed.modules import NerModule
+from openmed.networks.precision import best_dtype
+from openmed.tracking import make_wandb_logger, run_name
+from openmed.training.callbacks import EpochLines, ExactResume, GracefulStop, Throughput
+
+LAST = "last.ckpt"
+PRECISIONS = ("auto", "bf16-mixed", "32-true")
+
+
+def plain(config: Any) -> Any:
+    """Configuration as dicts and lists, interpolations resolved."""
+    return OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+
+
+def resolve_precision(config: DictConfig) -> str:
+    """The Lightning precision: "auto" is bf16-mixed where the hardware computes in bfloat16.
+
+    Raises:
+        ConfigError: another precision, such as fp16, in which DeBERTa-v3 overflows.
+    """
+    wanted = str(config.trainer.precision)
+    if wanted not in PRECISIONS:
+        raise ConfigError(f"trainer.precision={wanted} is not supported", mend=f"choose one of {', '.join(PRECISIONS)}")
+    if wanted != "auto":
+        return wanted
+    on_gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if best_dtype("cuda" if on_gpu else "cpu") == torch.bfloat16 else "32-true"
+
+
+def build_datamodule(config: DictConfig) -> NerDataModule:
+    """The corpus's DataModule: its YAML's fields, with window, batch, seed and the backbone's tokenizer."""
+    return instantiate(
+        config.dataset,
+        backbone=plain(config.backbone),
+        max_pieces=config.window.max_pieces,
+        overlap=config.window.overlap,
+        max_sentences=config.window.max_sentences,
+        max_tokens=config.batch.max_tokens,
+        eval_max_tokens=config.batch.eval_max_tokens,
+        seed=config.seed,
+        _convert_="all",
+    )
+
+
+def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: str) -> NerModule:
+    """The network and how it learns. Frozen weights are kept in the precision that they are used in."""
+    return instantiate(
+        config.module,
+        backbone=plain(config.backbone),
+        lora=plain(config.lora),
+        optim=plain(config.optim),
+        info=datamodule.info.as_dict(),
+        unit=datamodule.spec.unit,
+        frozen_dtype="bfloat16" if precision == "bf16-mixed" else "float32",
+        _convert_="all",
+    )
+
+
+def num_epochs(config: DictConfig, datamodule: NerDataModule) -> int:
+    """`trainer.max_epochs` where given, else `length`: so many epochs, and more on a corpus that is small."""
+    if config.trainer.max_epochs is not None:
+        return config.trainer.max_epochs
+    steps = max(1, len(datamodule.train_dataloader()))
+    return max(config.length.epochs, math.ceil(config.length.min_steps / steps))
+
+
+def build_logger(config: DictConfig, folder: Path, *, group: str | None, run_id: str | None) -> Logger | None:
+    """The run's logger: W&B (offline without a key), CSV, or none.
+
+    Raises:
+        ConfigError: another kind.
+    """
+    kind = config.logger.kind
+    if kind == "none":
+        return None
+    if kind == "csv":
+        from lightning.pytorch.loggers import CSVLogger
+
+        return CSVLogger(save_dir=str(folder), name="", version="metrics")
+    if kind != "wandb":
+        raise ConfigError(f"unknown logger.kind {kind!r}", mend="logger=wandb, logger=csv or logger=none")
+    return make_wandb_logger(
+        project=config.logger.project,
+        name=run_name(
+            dataset=config.dataset.name,
+            backbone=config.backbone.name,
+            lora=config.lora.rank,
+            lr=config.optim.lr,
+            seed=config.seed,
+        ),
+        group=config.logger.group or group,
+        tags=["ner", config.dataset.name, config.backbone.name, *config.tags],
+        job_type="ner",
+        save_dir=folder,
+        config=plain(config),
+        mode=config.logger.mode,
+        entity=config.logger.entity,
+        run_id=run_id,
+        resume="allow" if run_id else None,
+    )
+
+
+def build_trainer(
+    config: DictConfig, folder: Path, logger: Logger | None, *, precision: str, epochs: int
+) -> tuple[L.Trainer, Throughput]:
+    """The Lightning Trainer with our callbacks before those of `conf/callbacks`."""
+    throughput = Throughput()
+    callbacks: list[L.Callback] = [ExactResume(), GracefulStop(folder / "checkpoints" / LAST), throughput]
+    fast = bool(config.trainer.get("fast_dev_run"))
+    for entry in plain(config.callbacks).values():
+        if entry and not fast:
+            callbacks.append(instantiate(entry, _convert_="all"))
+    progress = bool(config.trainer.enable_progress_bar) and sys.stdout.isatty()
+    if progress:
+        from lightning.pytorch.callbacks import RichProgressBar
+
+        callbacks.append(RichProgressBar(leave=True))
+    else:
+        callbacks.append(EpochLines())
+    # A limit on validation may leave nothing to watch, and a run may be too short to be worth stopping early.
+    if config.trainer.get("limit_val_batches") == 0:
+        callbacks = [c for c in callbacks if not hasattr(c, "monitor")]
+    trainer = instantiate(
+        config.trainer,
+        precision=precision,
+        max_epochs=epochs,
+        logger=logger if logger is not None else False,
+        callbacks=callbacks,
+        enable_progress_bar=progress,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        default_root_dir=str(folder),
+        _convert_="all",
+    )
+    return trainer, throughput
+
+
+def set_threads(config: DictConfig) -> None:
+    """CPU threads of torch: `threads`, else OMP_NUM_THREADS, else what torch takes."""
+    if config.threads is not None:
+        if config.threads < 1:
+            raise ConfigError(f"threads={config.threads} must be at least 1")
+        torch.set_num_threads(config.threads)
+        os.environ["OMP_NUM_THREADS"] = str(config.threads)

@@ -1,0 +1,177 @@
+"""Callbacks of a run, one concern each: exact resume, graceful stop, throughput, plain progress lines.
+
+callbacks = [ExactResume(), GracefulStop(folder / "checkpoints" / "last.ckpt"), Throughput()]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+from openmed.encoding import Batch
+from openmed.metrics.names import DEV_F1, TRAIN_LOSS, TRAIN_TOKENS, TRAIN_TOKENS_PER_SECOND, score_name
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop; it is checkpointed. Not an Exception, so that nothing swallows it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+class ExactResume(L.Callback):
+    """Keep the random state of Python, NumPy and torch in each checkpoint, and restore it before the next step.
+
+    With the data's own place (`NerDataModule.state_dict`) a run killed and resumed equals one left alone.
+    """
+
+    def __init__(self) -> None:
+        self._state: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002 (the global state is what has to be kept)
+        return {
+            "python": random.getstate(),
+            "numpy": (name, torch.from_numpy(np.asarray(keys).copy()), position, has_gauss, gauss),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._state = state_dict
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Everything that draws numbers before the first step (building the network, say) is behind us here."""
+        if self._state is None:
+            return
+        version, internal, gauss = self._state["python"]
+        random.setstate((version, tuple(internal), gauss))
+        name, keys, *rest = self._state["numpy"]
+        np.random.set_state((name, keys.numpy(), *rest))  # noqa: NPY002
+        torch.set_rng_state(self._state["torch"])
+        if self._state["cuda"]:
+            torch.cuda.set_rng_state_all(self._state["cuda"])
+        self._state = None
+
+
+class GracefulStop(L.Callback):
+    """On SIGTERM (preemption) or Ctrl-C: finish the step, save, leave. A second signal leaves at once.
+
+    Args:
+        path: the checkpoint to write, from which `resume=` goes on.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        for number in self.SIGNALS:
+            self._before[number] = signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._received is not None:
+            raise KeyboardInterrupt
+        self._received = number
+        print("\nstopping after this step and saving (again to leave at once) ...", flush=True)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._received is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_suffix(".stopping")
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                os.replace(temporary, self._path)
+            raise Interrupted(self._received)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+
+class Throughput(L.Callback):
+    """Count real (non-padding) pieces, padded positions and seconds of training; evaluation time apart.
+
+    Attributes:
+        tokens, positions, steps, seconds: so far, over all of the run's sittings.
+    """
+
+    def __init__(self) -> None:
+        self.tokens = self.positions = self.steps = 0
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"tokens": self.tokens, "positions": self.positions, "steps": self.steps, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        self.seconds += time.perf_counter() - self._since
+        self.tokens += batch.num_tokens
+        self.positions += batch.input_ids.numel()
+        self.steps += 1
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
+            pl_module.log_dict(
+                {TRAIN_TOKENS: float(self.tokens), TRAIN_TOKENS_PER_SECOND: self.tokens_per_second}, batch_size=1
+            )
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def padding_fraction(self) -> float:
+        return 1 - self.tokens / self.positions if self.positions else 0.0
+
+
+class EpochLines(L.Callback):
+    """One line an epoch, for logs and other places where a progress bar makes no sense."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != "fit":
+            return
+        metrics = trainer.callback_metrics
+        seconds = time.perf_counter() - self._began
+        done, wanted = trainer.current_epoch + 1, trainer.max_epochs
+        views = ", ".join(
+            f"{view} {float(metrics[score_name('dev', 'f1', view)]):.4f}"
+            for view in ("sentences", "documents")
+            if score_name("dev", "f1", view) in metrics
+        )
+        loss = metrics.get(f"{TRAIN_LOSS}_step", metrics.get(TRAIN_LOSS))
+        shown_loss = f"loss {float(loss):.4f}, " if loss is not None else ""
+        left = f", {seconds / done * (wanted - done):.0f} s left" if wanted else ""
+        print(
+            f"epoch {done}/{wanted}: {shown_loss}dev F1 {float(metrics[DEV_F1]):.4f} ({views}), {seconds:.0f} s{left}",
+            flush=True,
+        )

@@ -1,0 +1,107 @@
+"""The command line of training: Hydra's, with errors a person can read and `resume=` that touches nothing else.
+
+main(["dataset=ncbi", "optim.lr=5e-4"])
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from openmed.corpora import conf_folder
+from openmed.errors import RunError
+from openmed.training.friendly import explain
+
+TRACEBACK = "OPENMED_TRACEBACK"
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `train.py` with the given overrides (those of the command line by default); exits non-zero on failure.
+
+    `OPENMED_TRACEBACK=1` shows the traceback of an error that otherwise is one paragraph.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    wants_traceback = os.environ.get(TRACEBACK) == "1" or os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come up to here instead of being printed and exited on by Hydra
+    _quiet_libraries()
+    try:
+        folder = resume_folder(arguments)
+        if folder is not None:
+            _resume(folder)
+        else:
+            _compose_and_run(arguments)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if wants_traceback:
+            raise
+        message = explain(error, arguments)
+        if message is None:
+            raise
+        print(f"error: {message}\n(OPENMED_TRACEBACK=1 shows where it was raised.)", file=sys.stderr)
+        sys.exit(1)
+
+
+def resume_folder(arguments: list[str]) -> Path | None:
+    """The run folder of `resume=<folder>`, None when that is not asked for.
+
+    Raises:
+        RunError: other settings beside it, or a folder that is no run.
+    """
+    given = [argument for argument in arguments if argument.startswith("resume=")]
+    if not given or given[0] in ("resume=", "resume=null"):
+        return None
+    others = [argument for argument in arguments if argument not in given]
+    if others:
+        raise RunError(
+            f"resume= goes on exactly as the run began, so it takes no other settings ({' '.join(others)})",
+            mend="resume without them, or start a new run",
+        )
+    folder = Path(given[0].removeprefix("resume=")).expanduser()
+    if not (folder / "config.yaml").is_file():
+        raise RunError(f"{folder} is no run folder: it has no config.yaml", mend="give a folder under outputs/")
+    return folder
+
+
+def _resume(folder: Path) -> None:
+    from openmed.training.run import train
+
+    config = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(config, DictConfig)
+    train(config, folder, resumed=True)
+
+
+def _compose_and_run(arguments: list[str]) -> None:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")
+    def job(config: DictConfig) -> float | None:
+        from openmed.training.run import train
+
+        if config.resume:
+            raise RunError("resume= stands alone on the command line", mend="python train.py resume=<run folder>")
+        choices = HydraConfig.get()
+        folder = Path(choices.runtime.output_dir)
+        group = Path(choices.sweep.dir).name if choices.mode == RunMode.MULTIRUN else None
+        return train(config, folder, group=group)
+
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        job()
+    finally:
+        sys.argv = before
+
+
+def _quiet_libraries() -> None:
+    """Progress bars and advice of the libraries would bury our own output."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,0 +1,282 @@
+"""One run: fit, take the best checkpoint, score, save the model, tell everyone.
+
+train(config, Path("outputs/2026-01-01/12-00-00"))      # -> dev F1; everything else is in the folder
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from openmed.artefact import save_artefact
+from openmed.data import NerDataModule
+from openmed.errors import RunError
+from openmed.modules import NerModule
+from openmed.tracking import (
+    artefact_name,
+    error_rows,
+    finish,
+    log_artefact,
+    log_dataset,
+    log_errors_table,
+    log_summary,
+)
+from openmed.training.build import (
+    LAST,
+    build_datamodule,
+    build_logger,
+    build_module,
+    build_trainer,
+    num_epochs,
+    resolve_precision,
+    set_threads,
+)
+from openmed.training.callbacks import Interrupted, Throughput
+from openmed.training.evaluate import Evaluation, collect
+from openmed.training.result import read_result, start_result, write_result
+from openmed.training.summary import print_summary
+from openmed.writers import atomic_path, prediction_json, write_jsonl
+
+log = logging.getLogger(__name__)
+CONFIG = "config.yaml"
+
+
+def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed: bool = False) -> float | None:
+    """Train and score one tagger in `folder`.
+
+    Args:
+        config: the composed configuration.
+        folder: the run folder. A new run refuses one that holds a run already.
+        group: the sweep that this run belongs to.
+        resumed: go on with the run that is there.
+
+    Returns:
+        dev F1 in the corpus's own unit, for sweepers.
+
+    Raises:
+        OpenMedError: whatever the user can mend.
+        SystemExit: after a signal, with the run checkpointed.
+    """
+    folder = folder.absolute()
+    run_id = _claim(config, folder, resumed=resumed)
+    result = start_result(config, run_id=run_id)
+    logger: Logger | None = None
+    failed = True
+    try:
+        write_result(folder, result)
+        logger = build_logger(config, folder, group=group, run_id=run_id)
+        score = _train(config, folder, logger, result, resumed=resumed)
+        failed = False
+        return score
+    except Interrupted as stop:
+        write_result(folder, {**result, "status": "interrupted", "error": str(stop)})
+        print(f"saved; go on with: python train.py resume={_shown(folder)}", flush=True)
+        raise SystemExit(128 + stop.signal_number) from None
+    except BaseException as error:
+        _record_failure(folder, result, error)
+        raise
+    finally:
+        finish(logger, failed=failed)
+
+
+def _claim(config: DictConfig, folder: Path, *, resumed: bool) -> str:
+    """Take the folder for this run and return the run's id.
+
+    Raises:
+        RunError: a new run in a folder that holds one; a finished run asked to go on.
+    """
+    before = read_result(folder)
+    if resumed:
+        if before is None:
+            return secrets.token_hex(4)
+        if before["status"] == "finished":
+            raise RunError(f"the run in {folder} is finished", mend="nothing is left to resume; start a new run")
+        return before["run_id"]
+    if before is not None or (folder / CONFIG).exists():
+        raise RunError(
+            f"{folder} already holds a run", mend=f"python train.py resume={folder}, or choose another hydra.run.dir"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / CONFIG) as temporary:
+        OmegaConf.save(config, temporary, resolve=True)
+    return secrets.token_hex(4)
+
+
+def _train(
+    config: DictConfig, folder: Path, logger: Logger | None, result: dict[str, Any], *, resumed: bool
+) -> float | None:
+    _quiet()
+    set_threads(config)
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    precision = resolve_precision(config)
+    datamodule = build_datamodule(config)
+    datamodule.prepare_data()
+    datamodule.setup("fit")
+    module = build_module(config, datamodule, precision=precision)
+    epochs = num_epochs(config, datamodule)
+    trainer, throughput = build_trainer(config, folder, logger, precision=precision, epochs=epochs)
+    last = folder / "checkpoints" / LAST
+    _announce(config, datamodule, module, trainer, epochs, folder)
+    trainer.fit(module, datamodule, ckpt_path=str(last) if resumed and last.is_file() else None, weights_only=False)
+
+    result["params"] = module.network.num_parameters()
+    result["train"] = _train_facts(trainer, throughput)
+    evaluations = _evaluate(config, trainer, module, datamodule)
+    result |= {split: evaluation.as_dict() for split, evaluation in evaluations.items()}
+    result |= {"data": datamodule.describe(), "status": "finished"}
+    if trainer.is_global_zero:
+        _write(folder, result, evaluations, module, datamodule)
+        _report(config, logger, result, evaluations["dev"], folder)
+    trainer.strategy.barrier()
+    return result["dev"]["f1"]
+
+
+def _evaluate(
+    config: DictConfig, trainer: L.Trainer, module: NerModule, datamodule: NerDataModule
+) -> dict[str, Evaluation]:
+    """Score dev (and test, if asked) with the best checkpoint."""
+    checkpoint = trainer.checkpoint_callback
+    best = getattr(checkpoint, "best_model_path", "") or None
+    if best is not None:
+        _load_trained(module, best)
+    trainer.validate(module, datamodule, verbose=False)
+    evaluations = {"dev": collect(module, trainer.val_dataloaders)}  # pyright: ignore[reportArgumentType]
+    if config.test:
+        trainer.test(module, datamodule, verbose=False)
+        evaluations["test"] = collect(module, trainer.test_dataloaders)  # pyright: ignore[reportArgumentType]
+    return evaluations
+
+
+def _load_trained(module: NerModule, path: str) -> None:
+    """Bring the trained tensors of a checkpoint into the module, all of them."""
+    import torch
+
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+    module.on_load_checkpoint(checkpoint)
+    module.load_state_dict(checkpoint["state_dict"], strict=False)
+
+
+def _train_facts(trainer: L.Trainer, throughput: Throughput) -> dict[str, Any]:
+    return {
+        "seconds": throughput.seconds,
+        "steps": throughput.steps,
+        "epochs": trainer.current_epoch,
+        "tokens": throughput.tokens,
+        "tokens_per_second": throughput.tokens_per_second,
+        "padding_fraction": throughput.padding_fraction,
+    }
+
+
+def _write(
+    folder: Path,
+    result: dict[str, Any],
+    evaluations: dict[str, Evaluation],
+    module: NerModule,
+    datamodule: NerDataModule,
+) -> None:
+    """Predictions, the model, and last of all the result: a finished result.json means that all the rest is there."""
+    for split, evaluation in evaluations.items():
+        lines = (
+            prediction_json(gold, found) for gold, found in zip(evaluation.gold, evaluation.predicted, strict=True)
+        )
+        write_jsonl(lines, folder / "predictions" / f"{split}.jsonl")
+    save_artefact(
+        folder / "model",
+        module.network,
+        datamodule.tokenizer,
+        info=module.info,
+        backbone=datamodule.backbone,
+        provenance={
+            "run_id": result["run_id"],
+            "dataset": {
+                "name": datamodule.spec.name,
+                "title": datamodule.spec.title,
+                "licence": datamodule.spec.licence,
+            },
+            "seed": result["seed"],
+            "dev_f1": result["dev"]["f1"],
+            "test_f1": result["test"]["f1"] if result["test"] else None,
+            "unit": datamodule.spec.unit,
+            "versions": result["versions"],
+            "git_commit": result["git_commit"],
+            "parents": result["parents"],
+        },
+    )
+    write_result(folder, result)
+
+
+def _report(config: DictConfig, logger: Logger | None, result: dict[str, Any], dev: Evaluation, folder: Path) -> None:
+    rows = (
+        row
+        for gold, found in zip(dev.gold, dev.predicted, strict=True)
+        for row in error_rows(gold, gold.with_spans(found))
+    )
+    log_errors_table(logger, rows)
+    data = result["data"]
+    log_dataset(logger, name=result["dataset"], files=data["files"], metadata={"counts": data["counts"]})
+    if config.logger.get("log_model"):
+        metadata = {"dev_f1": result["dev"]["f1"], "dataset": result["dataset"], "backbone": result["backbone"]}
+        log_artefact(
+            logger,
+            folder / "model",
+            name=artefact_name(result["run_id"]),
+            parents=result["parents"],
+            metadata=metadata,
+        )
+    log_summary(logger, result)
+    print_summary(result, dev, _shown(folder))
+
+
+def _announce(
+    config: DictConfig, datamodule: NerDataModule, module: NerModule, trainer: L.Trainer, epochs: int, folder: Path
+) -> None:
+    """Two lines that say what is about to happen, before it takes minutes."""
+    if not trainer.is_global_zero:
+        return
+    params = module.network.num_parameters()
+    counts = datamodule.describe()["counts"]["train"]
+    print(
+        f"{config.dataset.name}: {counts['documents']:,} documents, {counts['entities']:,} mentions of "
+        f"{', '.join(module.info.types)}\n"
+        f"{config.backbone.name}: {params['trainable']:,} of {params['total']:,} parameters trained "
+        f"({params['trainable_percent']:.2f}%), {epochs} epochs, {trainer.precision} on "
+        f"{trainer.strategy.root_device.type}, in {_shown(folder)}",
+        flush=True,
+    )
+
+
+def _record_failure(folder: Path, result: dict[str, Any], error: BaseException) -> None:
+    """Leave the reason in result.json; on a full disk that may fail too, and must not hide the first error."""
+    interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+    status = "interrupted" if interrupted else "failed"
+    try:
+        write_result(folder, {**result, "status": status, "error": f"{type(error).__name__}: {error}"})
+    except OSError as second:
+        log.error("result.json could not be written: %s", second)
+
+
+def _shown(folder: Path) -> Path:
+    """The folder as a user would type it: relative where it lies below the current one."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _quiet() -> None:
+    """Keep what libraries say about themselves out of the way; their warnings about our use stay."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*`is_gradient_checkpointing` is deprecated.*")
+    warnings.filterwarnings(
+        "ignore", message=".*The number of training batches.*is smaller than the logging interval.*"
+    )
+    warnings.filterwarnings("ignore", message=".*modules in eval mode.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

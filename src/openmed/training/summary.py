@@ -1,0 +1,77 @@
+"""What a run prints at its end: scores by type, a few tagged sentences, where the model lies and how to use it.
+
+print_summary(result, evaluation, folder)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from openmed.spans import Document
+from openmed.tracking import render_rich
+from openmed.training.evaluate import Evaluation
+
+NUM_EXAMPLES = 3
+
+
+def print_summary(result: Mapping[str, Any], dev: Evaluation, folder: Path, console: Console | None = None) -> None:
+    """Print to the terminal (or to a given console)."""
+    console = console or Console()
+    for split in ("dev", "test"):
+        if result[split]:
+            console.print(score_table(split, result[split], dev.unit))
+    train, params = result["train"], result["params"]
+    console.print(
+        f"trained {params['trainable']:,} of {params['total']:,} parameters ({params['trainable_percent']:.2f}%) for "
+        f"{train['epochs']} epochs, {train['steps']} steps, {train['seconds']:.0f} s at "
+        f"{train['tokens_per_second']:,.0f} tokens/s ({100 * train['padding_fraction']:.0f}% padding)"
+    )
+    console.print("\n[bold]Tagged by the model[/bold] (dev):")
+    for example in examples(dev):
+        console.print(Text("• ").append_text(example))
+    console.print(f"\nrun      {folder}\nmodel    {folder / 'model'}")
+    console.print("tag text ", end="")
+    console.print(f"openmed predict {folder / 'model'} FILE.txt", style="bold", highlight=False)
+
+
+def score_table(split: str, scores: Mapping[str, Any], unit: str) -> Table:
+    """Precision, recall and F1 per type and over all, then both views."""
+    table = Table(title=f"{split} scores (exact spans, {unit})", title_justify="left")
+    for column in ("type", "precision", "recall", "F1", "gold", "found"):
+        table.add_column(column, justify="left" if column == "type" else "right")
+    rows = [*sorted(scores["per_type"].items()), ("all", scores)]
+    for name, row in rows:
+        values = [f"{100 * row[key]:.1f}" for key in ("precision", "recall", "f1")]
+        numbers = [str(row["tp"] + row["fn"]), str(row["tp"] + row["fp"])]
+        table.add_row(name, *values, *numbers, style="bold" if name == "all" else "")
+    views = ", ".join(f"{view} F1 {100 * row['f1']:.1f}" for view, row in scores["views"].items())
+    table.caption = f"views: {views}"
+    table.caption_justify = "left"
+    return table
+
+
+def examples(dev: Evaluation, limit: int = NUM_EXAMPLES) -> list[Text]:
+    """The sentences with the most predicted mentions, marked up, each of another unit."""
+    best: list[Document] = []
+    for gold, found in zip(dev.gold, dev.predicted, strict=True):
+        tagged = gold.with_spans(found)
+        best.append(max(sentences_of(tagged), key=lambda sentence: len(sentence.spans), default=tagged))
+    best.sort(key=lambda sentence: -len(sentence.spans))
+    return [render_rich(sentence) for sentence in best[:limit]]
+
+
+def sentences_of(document: Document) -> list[Document]:
+    """Each sentence with the mentions that lie inside it; the document itself where none are marked."""
+    if not document.sentences:
+        return [document]
+    cut = []
+    for start, end in document.sentences:
+        inside = (span.shifted(-start) for span in document.spans if start <= span.start and span.end <= end)
+        cut.append(Document(document.id, document.text[start:end], tuple(inside)))
+    return cut

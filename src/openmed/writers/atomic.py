@@ -1,0 +1,54 @@
+"""Files and folders that are there whole or not at all: written beside their place, then moved.
+
+with atomic_path("result.json") as temporary:
+    temporary.write_text(...)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
+    """A path to write a file or folder to, moved over `path` when the block ends well, removed when it fails.
+
+    An existing file or folder at `path` is replaced only then.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    _remove(temporary)
+    try:
+        yield temporary
+        _move(temporary, target)
+    finally:
+        _remove(temporary)
+
+
+def _move(temporary: Path, target: Path) -> None:
+    if not (target.exists() and (temporary.is_dir() or target.is_dir())):
+        os.replace(temporary, target)
+        return
+    # No system call puts something in a folder's place: what was there steps aside, and comes back if that fails.
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    _remove(old)
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
