@@ -1,7 +1,7 @@
 """Documents as hypothesis draws them: biomedical fragments next to everything that Unicode has against offsets.
 
-    @given(documents())
-    def test_something(document: Document): ...
+@given(documents())
+def test_something(document: Document): ...
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ from openmed.spans import Document, Range, Span
 
 LABELS = ("Disease", "Multi-tissue_structure")
 
-PLAIN = ["p53", "IL-2-induced", "(10", "mg),", "12).", "Aspirin", "relieves", "patient's", "e.g.,", "BRCA1/2", "A-T", "3.5%"]
+PLAIN = [
+    "p53",
+    "IL-2-induced",
+    "(10",
+    "mg),",
+    "12).",
+    "Aspirin",
+    "relieves",
+    "patient's",
+    "e.g.,",
+    "BRCA1/2",
+    "A-T",
+    "3.5%",
+]
 
 ODD = [
     "β-catenin",
@@ -62,7 +75,9 @@ def texts(*, max_fragments: int = 12) -> st.SearchStrategy[str]:
 
 def plain_texts(*, max_fragments: int = 12) -> st.SearchStrategy[str]:
     """Words a tokenizer meets every day, single spaces between them."""
-    return st.lists(st.sampled_from([*PLAIN, "β-catenin", "漢字", "😀"]), min_size=1, max_size=max_fragments).map(" ".join)
+    return st.lists(st.sampled_from([*PLAIN, "β-catenin", "漢字", "😀"]), min_size=1, max_size=max_fragments).map(
+        " ".join
+    )
 
 
 @st.composite
@@ -77,7 +92,7 @@ def ranges(draw: st.DrawFn, length: int, *, max_ranges: int = 20) -> tuple[Range
 
 @st.composite
 def any_spans(draw: st.DrawFn, length: int, edges: Sequence[int] = ()) -> tuple[Span, ...]:
-    """Spans as they come: nested, equal, overlapping, discontinuous; at `edges` (those of words) more often than not."""
+    """Spans as they come: nested, equal, overlapping, discontinuous; at `edges` (those of words) more often."""
     if not length:
         return ()
     edge = st.integers(0, length)

@@ -4,8 +4,8 @@
     tokenizer = build_byte_bpe()        # ModernBERT: bytes, a space belongs to the word after it
     tokenizer = build_unigram()         # DeBERTa-v3: sentencepiece marks, pieces such as `),` that cross words
 
-Special tokens are those of the real ones: [PAD] [UNK] [CLS] [SEP] [MASK], with id 0 the padding. Each call gives the same
-vocabulary, in each process; the library's WordPiece and Unigram trainers do not, so only BPE is trained by it.
+Special tokens are those of the real ones: [PAD] [UNK] [CLS] [SEP] [MASK], with id 0 the padding. Each call gives the
+same vocabulary, in each process; the library's WordPiece and Unigram trainers do not, so only BPE is trained by it.
 """
 
 from __future__ import annotations

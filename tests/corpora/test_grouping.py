@@ -82,6 +82,16 @@ def test_a_document_is_its_sentences_joined_with_their_words_and_mentions(given,
 
 
 @given(streams(), st.integers(1, 12))
+def test_a_document_never_crosses_a_mark(given, max_words):
+    queue = iter(given)
+    for document in group_in_runs(given, max_words=max_words):
+        members = [next(queue) for _ in document.sentences or ()]
+        marks = {member.group if member.group != member.id else "" for member in members}
+        assert len(marks) == 1
+        assert document.group in marks or marks == {""}
+
+
+@given(streams(), st.integers(1, 12))
 def test_runs_are_no_longer_than_told_but_for_single_sentences_and_marked_documents(given, max_words):
     for document in group_in_runs(given, max_words=max_words):
         marked = document.group.startswith("PMID")

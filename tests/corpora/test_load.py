@@ -15,7 +15,7 @@ from openmed.corpora import SPLITS, CorpusSpec, load_spec, load_split
 from openmed.corpora.grouping import NOT_IN_NATIVE
 from openmed.corpora.load import DROPPED_TYPE, DUPLICATE_ID
 from openmed.errors import ConfigError, DataError
-from openmed.readers.pubtator import RELATION
+from openmed.readers.losses import MENTION_DIFFERS, RELATION
 from openmed.spans import Document
 from openmed.tagging import ILLEGAL_TAG
 
@@ -50,7 +50,7 @@ def labels(documents: list[Document]) -> list[str]:
 def test_counts_are_told_by_kind_and_type(train):
     split = load_split(spec(train), "train")
     assert split.counts == {
-        "documents": 2,
+        "documents": 1,
         "sentences": 2,
         "words": 5,
         "entities": 3,
@@ -80,6 +80,18 @@ def test_grouping_by_native_gives_the_abstract(train, tmp_path):
 def test_grouping_in_runs_needs_no_other_file(train):
     assert load_split(spec(train, groups={"max_words": 250}), "train").counts["documents"] == 1
     assert load_split(spec(train, groups={"max_words": 4}), "train").counts["documents"] == 2
+
+
+@pytest.mark.parametrize("format", ["conll", None])
+def test_token_files_make_runs_of_250_words_when_nothing_is_said(tmp_path, format):
+    train = write(tmp_path / "x.tsv", "\n".join(100 * "a\tB-X\n" for _ in range(3)))
+    documents = load_split(spec(train, format=format), "train").documents
+    assert [len(document.words or ()) for document in documents] == [200, 100]
+
+
+def test_documents_that_the_file_holds_stay_as_they_are(tmp_path):
+    train = write(tmp_path / "x.jsonl", JSONL + JSONL.replace('"a"', '"b"'))
+    assert [document.id for document in load_split(spec(train), "train").documents] == ["a", "b"]
 
 
 def test_losses_of_reading_and_grouping_are_told(tmp_path):
@@ -206,6 +218,19 @@ def test_every_sentence_of_the_real_corpora_finds_its_one_abstract(name, split):
     assert len({document.group for document in found.documents}) == found.counts["documents"]
     assert all(document.id == document.group for document in found.documents)
     assert all(document.group.isdecimal() for document in found.documents), "not a PMID"
+
+
+@needs_corpora
+@pytest.mark.parametrize(
+    ("name", "split", "losses"),
+    [
+        ("ncbi_documents", "train", {DUPLICATE_ID: 1, MENTION_DIFFERS: 1}),
+        ("ncbi_documents", "test", {}),
+        ("bc5cdr_disease_documents", "dev", {DROPPED_TYPE: 5347, RELATION: 1012}),
+    ],
+)
+def test_the_native_abstracts_tell_their_losses(name, split, losses):
+    assert load_split(load_spec(name), split).losses == losses
 
 
 @needs_corpora

@@ -47,7 +47,7 @@ def test_every_public_corpus_says_what_it_is_and_what_to_expect(name):
     assert spec.types
     assert spec.splits == SPLITS
     for split in SPLITS:
-        assert {"documents", "sentences", "entities"} <= set(spec.counts[split])
+        assert {"documents", "entities"} <= set(spec.counts[split])
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -60,6 +60,15 @@ def test_every_file_of_a_public_corpus_is_pinned_and_used(name):
     for source in spec.files.values():
         assert source.hashes
         assert source.by_hand or COMMIT.search(source.url or ""), "a moving branch is no source"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_raw_text_of_a_tokenised_corpus_has_its_types(name):
+    spec = load_spec(name)
+    if spec.raw:
+        raw_spec = load_spec(spec.raw)
+        assert raw_spec.unit == "documents"
+        assert set((raw_spec.types or {}).values()) - {None} == set((spec.types or {}).values())
 
 
 def test_custom_loads_once_its_files_are_given_and_learns_the_rest():

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tests.strategies import LABELS
 
 from openmed.encoding import decode_unit, legal_matrix, log_softmax, unit_spans
 from openmed.encoding.decode import _viterbi
 from openmed.spans import Span
 from openmed.tagging import tag_names
-from tests.strategies import LABELS
 
 TAGS = tag_names(LABELS)
 LEGAL = legal_matrix(TAGS)
@@ -29,7 +29,7 @@ def emissions(longest: int, values: st.SearchStrategy[float] | None = None) -> s
 
 
 def is_legal_path(path) -> bool:
-    return bool(LEGAL[-1, path[0]]) and all(LEGAL[before, tag] for before, tag in zip(path, path[1:], strict=False))
+    return bool(LEGAL[-1, path[0]]) and all(LEGAL[before, tag] for before, tag in pairwise(path))
 
 
 def score(log_probs: np.ndarray, path) -> float:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
+from tests.strategies import texts
 
 from openmed.encoding import SPLITTERS, choose_splitter, split_sentences, split_words
 from openmed.encoding.words import words_of
 from openmed.errors import ConfigError
 from openmed.spans import Document
-from tests.strategies import texts
 
 
 def tokenised(*sentences: str) -> list[Document]:

@@ -108,6 +108,7 @@ def test_reading_streams(tmp_path):
         ("1\t-5\t7\tAspirin\tChemical", "not a line of PubTator"),
         ("1\t0\t7x\tAspirin\tChemical", "not a line of PubTator"),
         ("1\t²\t7\tAspirin\tChemical", "not a line of PubTator"),
+        ("1\t0\t²\tAspirin\tChemical", "not a line of PubTator"),
         ("1\t\t7\tAspirin\tChemical", "not a line of PubTator"),
         ("1\t0\t7\tAspirin\t", "not a line of PubTator"),
         ("1\t0\t7\tAspirin", "not a line of PubTator"),

@@ -18,7 +18,7 @@ from typing import Any
 from openmed.artefact.manifest import Manifest
 from openmed.encoding import TaggingInfo
 from openmed.errors import ArtefactError
-from openmed.networks import BackboneSpec, Tagger, resolved_revision
+from openmed.networks import BackboneSpec, Tagger
 from openmed.networks.backbone import load_encoder, weights_digest
 from openmed.writers import atomic_path
 
@@ -62,19 +62,19 @@ def save_artefact(
     config.id2label = dict(enumerate(info.tags))
     config.label2id = info.tag_ids
     is_lora = transformer is not model
-    revision = backbone.revision or resolved_revision(transformer)
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
         if is_lora:
             # What adapter_config.json names as its base: the hub id, not this machine's path of it.
             model.peft_config["default"].base_model_name_or_path = backbone.weights
-            model.peft_config["default"].revision = revision
-        model.save_pretrained(temporary, safe_serialization=True)
+            model.peft_config["default"].revision = network.revision
+        # Not "auto" for the embedding layers: to find out whether they grew, PEFT would ask the hub.
+        model.save_pretrained(temporary, **({"save_embedding_layers": False} if is_lora else {}))
         (temporary / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
         tokenizer.save_pretrained(temporary)
         Manifest(
             info=info.as_dict(),
-            backbone=replace(backbone, revision=revision).as_dict(),
+            backbone=replace(backbone, revision=network.revision).as_dict(),
             kind=LORA if is_lora else FULL,
             base_digest=network.base_digest,
             labels=info.tags,
@@ -101,7 +101,8 @@ def load_artefact(folder: str | PathLike[str], *, merge: bool = True) -> Artefac
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Artefact(Tagger(model, base_digest=manifest.base_digest).eval(), tokenizer, info, manifest)
+    network = Tagger(model, base_digest=manifest.base_digest, revision=manifest.backbone["revision"])
+    return Artefact(network.eval(), tokenizer, info, manifest)
 
 
 def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:

@@ -87,16 +87,22 @@ def stats(name: Name, as_json: Json = False) -> None:
 
 
 @corpora_app.command()
-def fetch(name: Name) -> None:
-    """Get the files of a corpus and verify them."""
+def fetch(name: Name, as_json: Json = False) -> None:
+    """Get the files of a corpus and verify them; --json: {name, files: {name: path}}."""
     from openmed.corpora import corpus_file, load_spec
 
     spec = load_spec(name)
     problems: list[str] = []
+    verified: dict[str, str] = {}
     for file in [*spec.files] or [spec.split_file(split) or "" for split in spec.splits]:
         try:
-            print(f"{corpus_file(spec, file)}: verified")
+            verified[file] = str(corpus_file(spec, file))
         except DataError as error:
             problems.append(str(error))
+        else:
+            if not as_json:
+                print(f"{verified[file]}: verified")
+    if as_json:
+        print(json.dumps({"name": name, "files": verified}, ensure_ascii=False))
     if problems:
         raise DataError(f"{len(problems)} files of {name} could not be had: {' '.join(problems)}")

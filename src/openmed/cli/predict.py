@@ -7,6 +7,7 @@ echo "Aspirin relieves headache." | openmed predict outputs/.../model
 from __future__ import annotations
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -58,7 +59,7 @@ def predict(
     if inputs:
         documents = (document for file in inputs for document in read_input(file))
     else:
-        documents = iter([Document("1", text if text is not None else sys.stdin.read())])
+        documents = iter([Document("1", _given(text))])
     terminal = sys.stdout.isatty() or text is not None
     view = to is Output.view or (to is None and terminal)
     for document in annotate(tagger, documents):
@@ -68,21 +69,33 @@ def predict(
             print(json.dumps(document_json(document), ensure_ascii=False), flush=True)
 
 
+def _given(text: str | None) -> str:
+    """That of --text, else of standard input, byte for byte: read as text, its line ends would be changed."""
+    from openmed.serving import decode_text
+
+    if text is not None:
+        return decode_text(os.fsencode(text), "--text")
+    return decode_text(sys.stdin.buffer.read(), "standard input")
+
+
 def _show(document) -> None:
     from rich.console import Console
+    from rich.text import Text
 
     from openmed.tracking import render_rich
 
     console = Console()
-    console.print(f"[bold]{document.id}[/bold]  ({len(document.spans)} mentions)", highlight=False)
+    console.print(Text.assemble((document.id, "bold"), f"  ({len(document.spans)} mentions)"))
     console.print(render_rich(document), soft_wrap=True)
 
 
 def _targets(inputs: list[Path], out: Path) -> dict[Path, Path]:
     """Where each input's results go. Nothing is overwritten, and no two inputs share a file."""
+    from openmed.serving import stem
+
     targets: dict[Path, Path] = {}
     for source in inputs:
-        target = out / f"{source.name.removesuffix('.gz').rsplit('.', 1)[0]}.jsonl"
+        target = out / f"{stem(source)}.jsonl"
         if target in targets.values():
             raise DataError(f"two inputs would both be written to {target}", path=source, mend="tag them separately")
         if target.exists():

@@ -64,7 +64,7 @@ def group_by_native(
         if not places:
             yield from group_in_runs(members, max_words=max_words)
             continue
-        group = min(places, key=lambda place: len(place.rest)).id
+        group = places[0].id  # of several the one that ends here, if any: sorted texts put it first
         used[group] += 1
         yield join_documents(members, id=group if used[group] == 1 else f"{group}/{used[group]}", group=group)
 

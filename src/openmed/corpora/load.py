@@ -13,9 +13,9 @@ from pathlib import Path
 
 from openmed.corpora.files import corpus_file, digest
 from openmed.corpora.grouping import group_by_native, group_in_runs
-from openmed.corpora.spec import CorpusSpec
+from openmed.corpora.spec import CorpusSpec, Grouping
 from openmed.errors import DataError, nearest
-from openmed.readers import read
+from openmed.readers import detect_format, read
 from openmed.spans import Document, Span
 
 DUPLICATE_ID = "duplicate_id"
@@ -52,11 +52,14 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
     path = corpus_file(spec, name)
     losses: Counter[str] = Counter()
     hashes = {name: f"sha256:{digest(path)}"} if path.is_file() else {}
-    documents = read(path, format=spec.format, losses=losses, **spec.options)
+    format = spec.format or detect_format(path)
+    documents = read(path, format=format, losses=losses, **spec.options)
     if spec.types is not None:
         documents = _map_types(documents, spec.types, path, losses)
     if spec.groups is not None:
-        documents = _grouped(spec, split, documents, losses, hashes)
+        documents = _grouped(spec, spec.groups, split, documents, losses, hashes)
+    elif format == "conll":  # token files come as bare sentences
+        documents = group_in_runs(documents, max_words=Grouping().max_words)
     documents = list(_unique(documents, losses))
     if not documents:
         raise DataError(
@@ -102,18 +105,22 @@ def _map_types(
 
 
 def _grouped(
-    spec: CorpusSpec, split: str, documents: Iterable[Document], losses: Counter[str], hashes: dict[str, str]
+    spec: CorpusSpec,
+    groups: Grouping,
+    split: str,
+    documents: Iterable[Document],
+    losses: Counter[str],
+    hashes: dict[str, str],
 ) -> Iterator[Document]:
-    assert spec.groups is not None
-    if spec.groups.format is None:
-        return group_in_runs(documents, max_words=spec.groups.max_words)
-    name = getattr(spec.groups, split)
+    if groups.format is None:
+        return group_in_runs(documents, max_words=groups.max_words)
+    name = getattr(groups, split)
     if name is None:
         raise DataError(f"dataset {spec.name!r} names no native file for {split}", mend=f"set dataset.groups.{split}")
     path = corpus_file(spec, name)
     hashes[name] = f"sha256:{digest(path)}"
-    native = read(path, format=spec.groups.format)  # of its mentions nothing is kept, so its losses do not matter
-    return group_by_native(documents, native, losses, max_words=spec.groups.max_words)
+    native = read(path, format=groups.format)  # of its mentions nothing is kept, so its losses do not matter
+    return group_by_native(documents, native, losses, max_words=groups.max_words)
 
 
 def _unique(documents: Iterable[Document], losses: Counter[str]) -> Iterator[Document]:

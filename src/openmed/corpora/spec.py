@@ -70,6 +70,8 @@ class CorpusSpec:
         types: type in the file -> type here, or None to leave its mentions out (a type that is not named is an error).
             None as a whole keeps the file's own and learns them from train.
         unit: what the corpus's papers score as one: "sentences" or "documents".
+        raw: name of the corpus that holds the same documents as raw text with offsets; a tagger trained on tokenised
+            text is scored on it too.
         groups: how sentences are joined to documents.
         files: path -> where it comes from and its accepted hashes.
         counts: split -> {documents, sentences, words, entities, <type>: ...} expected; checked on load.
@@ -87,6 +89,7 @@ class CorpusSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     types: Mapping[str, str | None] | None = None
     unit: str = "sentences"
+    raw: str | None = None
     groups: Grouping | None = None
     files: Mapping[str, SourceFile] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

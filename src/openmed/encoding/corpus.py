@@ -156,7 +156,7 @@ def _cap(ids: np.ndarray, starts: np.ndarray, limit: int, losses: Counter[str]) 
 
 
 def _sentence_words(document: Document, words: Sequence[Range], losses: Counter[str]) -> list[int]:
-    """Index of the first word of each sentence. A sentence edge inside a word moves to the word's start."""
+    """Index of the first word of each sentence. A sentence edge inside a word moves to the end of the word."""
     sentences = document.sentences if document.sentences is not None else split_sentences(document.text)
     starts = np.fromiter((start for start, _ in words), dtype=np.int64, count=len(words))
     if not len(starts):

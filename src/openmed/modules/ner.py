@@ -49,7 +49,7 @@ class NerModule(L.LightningModule):
         frozen_dtype: "float32" or "bfloat16": how weights that are not trained are kept.
 
     Raises:
-        ConfigError: settings out of range, a LoRA target that matches nothing.
+        ConfigError: settings out of range, a LoRA target that matches nothing, windows too long for the backbone.
         BackboneError: weights that cannot be loaded.
     """
 
@@ -82,6 +82,12 @@ class NerModule(L.LightningModule):
             head_dropout=head_dropout,
             frozen_dtype=DTYPES[frozen_dtype],
         )
+        limit = self.network.max_pieces
+        if limit is not None and self.info.max_pieces > limit:
+            raise ConfigError(
+                f"window.max_pieces={self.info.max_pieces} is more than the {limit} positions of this backbone",
+                mend=f"choose window.max_pieces={limit} or less",
+            )
         self.metrics = torch.nn.ModuleDict({view: EntityF1(self.info.types) for view in VIEWS})
         # Checkpoints hold the trained tensors only; `on_load_checkpoint` sees to it that those are all there.
         self.strict_loading = False

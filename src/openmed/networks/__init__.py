@@ -4,7 +4,7 @@ network = build_tagger(backbone_spec, lora_spec, tags=["O", "B-Disease", "I-Dise
 emissions_NC = network(batch)
 """
 
-from openmed.networks.backbone import BackboneSpec, load_tokenizer, resolved_revision
+from openmed.networks.backbone import BackboneSpec, load_tokenizer
 from openmed.networks.lora import LoraSpec
 from openmed.networks.tagger import Tagger, build_tagger
 from openmed.networks.weights import locate_weights
@@ -16,5 +16,4 @@ __all__ = [
     "build_tagger",
     "load_tokenizer",
     "locate_weights",
-    "resolved_revision",
 ]

@@ -11,20 +11,22 @@ The spec is a file of `conf/backbone/`. Real weights come from the hub, a local 
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from openmed.errors import BackboneError, ConfigError, nearest
-from openmed.networks.weights import check_sha256, locate_weights
+from openmed.networks.weights import check_sha256, is_on_hub, locate_weights
 
 _RANDOM_SEED = 20250801
+_COMMIT = re.compile("[0-9a-f]{40}")
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
 
 
@@ -68,6 +70,11 @@ class BackboneSpec:
             raise ConfigError(
                 f"unknown backbone.attention {self.attention!r}", mend=nearest(self.attention, ATTENTIONS)
             )
+        if self.revision is not None and not _COMMIT.fullmatch(self.revision):
+            raise ConfigError(
+                f"backbone.revision={self.revision} is no commit",
+                mend="give all its 40 hex digits, or null for the branch main as it is today",
+            )
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ConfigError(f"backbone.dropout={self.dropout} is outside 0..1")
         if self.random_config and not self.random_layers:
@@ -100,17 +107,25 @@ def load_tokenizer(spec: BackboneSpec):
     """The fast tokenizer of the backbone.
 
     Raises:
-        BackboneError: it cannot be found or has no fast form.
+        BackboneError: it cannot be found, has no fast form or no vocabulary.
     """
     from transformers import AutoTokenizer
 
     source = spec.tokenizer or spec.weights
-    with _explained(source, spec.revision):
-        tokenizer = AutoTokenizer.from_pretrained(locate_weights(source), revision=spec.revision or "main")
+    revision = spec.revision if source == spec.weights else None
+    with _explained(source, revision):
+        tokenizer = AutoTokenizer.from_pretrained(locate_weights(source), revision=revision or "main")
     if not tokenizer.is_fast:
         raise BackboneError(
             f"the tokenizer of {source} has no fast form, and offsets need one",
             mend="install sentencepiece and protobuf, or point backbone.tokenizer at one with a tokenizer.json",
+        )
+    # Where a folder holds weights alone, transformers makes up a tokenizer that knows no word.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise BackboneError(
+            f"{source} holds no tokenizer",
+            mend="put the files of the tokenizer there (tokenizer.json, tokenizer_config.json), or name another place "
+            "in backbone.tokenizer",
         )
     return tokenizer
 
@@ -142,9 +157,10 @@ def load_encoder(spec: BackboneSpec, *, num_tags: int) -> nn.Module:
             config=config,
             attn_implementation=spec.attention,
             dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # of a head with other labels; `_check_filled` refuses any other
             output_loading_info=True,
         )
-    _check_filled(model, set(report["missing_keys"]), spec)
+    _check_filled(model, {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}, spec)
     return model
 
 
@@ -179,15 +195,22 @@ def weights_digest(model: nn.Module) -> str:
     return state.hexdigest()
 
 
-def resolved_revision(model: nn.Module) -> str | None:
-    """The commit that the hub (or its cache) gave, None for folders and packages."""
-    return getattr(model.config, "_commit_hash", None)
+def resolved_revision(spec: BackboneSpec) -> str | None:
+    """The commit that the weights are of, None for folders and packages. Ask right after loading: `main` moves on."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not is_on_hub(spec.weights):
+        return None
+    if spec.revision is not None:
+        return spec.revision
+    found = try_to_load_from_cache(spec.weights, "config.json", revision="main")
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
-def _check_filled(model: nn.Module, missing: set[str], spec: BackboneSpec) -> None:
+def _check_filled(model: nn.Module, unfilled: set[str], spec: BackboneSpec) -> None:
     """A checkpoint of another architecture loads without an error and leaves the encoder random: refuse that."""
     encoder = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
-    left_random = [name for name in encoder if name in missing]
+    left_random = [name for name in encoder if name in unfilled]
     if left_random:
         raise BackboneError(
             f"{spec.weights} does not fill this encoder: {len(left_random)} of {len(encoder)} tensors would stay "
@@ -199,22 +222,34 @@ def _check_filled(model: nn.Module, missing: set[str], spec: BackboneSpec) -> No
 @contextmanager
 def _explained(source: str, revision: str | None) -> Iterator[None]:
     """Turn the loader's errors, which often name the wrong cause, into what to download and where to put it."""
+    from huggingface_hub import is_offline_mode
+    from safetensors import SafetensorError
+
     try:
         yield
     except BackboneError:
         raise
-    except (OSError, ValueError, ImportError) as error:
-        offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-        at = f" at revision {revision}" if revision else ""
-        raise BackboneError(
-            f"cannot load {source}{at}{' (HF_HUB_OFFLINE=1)' if offline else ''}: {str(error).strip().splitlines()[0]}",
-            mend=(
-                "With a network: unset HF_HUB_OFFLINE and run again. Without: on a machine that reaches the hub run "
-                f"'hf download {source}{f' --revision {revision}' if revision else ''}' and copy the folder it "
-                "prints here, then set backbone.weights=<that folder>; or copy it into the hub cache "
-                "($HF_HOME/hub). Tokenizers of DeBERTa also need the packages sentencepiece and protobuf"
-            ),
-        ) from error
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        on_hub = is_on_hub(source)
+        at = f" at revision {revision}" if revision and on_hub else ""
+        offline = " (HF_HUB_OFFLINE=1)" if on_hub and is_offline_mode() else ""
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        mend = _mend_hub(source, revision) if on_hub else _MEND_FOLDER
+        raise BackboneError(f"cannot load {source}{at}{offline}: {reason}", mend=mend) from error
+
+
+_MEND_FOLDER = "it must hold config.json, model.safetensors and the tokenizer's files, all whole: copy it there again"
+
+
+def _mend_hub(hub_id: str, revision: str | None) -> str:
+    from huggingface_hub import constants
+
+    return (
+        "With a network: unset HF_HUB_OFFLINE and run again. Without: on a machine that reaches the hub run "
+        f"'hf download {hub_id}{f' --revision {revision}' if revision else ''}' and copy the folder it prints here, "
+        "then set backbone.weights=<that folder>; or copy that machine's hub cache into this one's "
+        f"({constants.HF_HUB_CACHE}). Tokenizers of DeBERTa also need the packages sentencepiece and protobuf"
+    )
 
 
 @contextmanager

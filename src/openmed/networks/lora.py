@@ -71,7 +71,7 @@ def add_lora(model: nn.Module, spec: LoraSpec, *, targets: Mapping[str, str], he
         head: modules that are trained whole.
 
     Raises:
-        ConfigError: a target set the backbone lacks, a regex that matches no linear layer or the head.
+        ConfigError: a target set the backbone lacks, a regex that matches no linear layer, other layers or the head.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -95,14 +95,21 @@ def check_targets(model: nn.Module, pattern: str, head: Sequence[str]) -> list[s
     """Names of the linear layers that the pattern takes.
 
     Raises:
-        ConfigError: none matched, or the head did.
+        ConfigError: none matched, or the head or layers of another kind did.
     """
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    matched = [name for name in linear if re.fullmatch(pattern, name)]
-    if not matched:
+    modules = dict(model.named_modules())
+    linear = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
+    matched = [name for name in modules if re.fullmatch(pattern, name)]
+    if not set(matched) & set(linear):
         raise ConfigError(
             f"the LoRA target {pattern!r} matches none of the {len(linear)} linear layers",
             mend=f"names look like {', '.join(linear[:3])}; correct lora_targets in the backbone's YAML",
+        )
+    others = [name for name in matched if name not in linear]
+    if others:
+        raise ConfigError(
+            f"the LoRA target {pattern!r} takes {others[0]}, which is no linear layer",
+            mend="end it in the names of linear layers, as the YAMLs in conf/backbone do",
         )
     taken = [name for name in matched if name.split(".")[0] in head]
     if taken:

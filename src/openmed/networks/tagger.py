@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from openmed.encoding import Batch
-from openmed.networks.backbone import BackboneSpec, load_encoder, weights_digest
+from openmed.networks.backbone import BackboneSpec, load_encoder, resolved_revision, weights_digest
 from openmed.networks.lora import LoraSpec, add_lora
 
 HEAD = "classifier"
@@ -26,18 +26,31 @@ class Tagger(nn.Module):
         model: from `load_encoder`, or that wrapped by `add_lora`.
         head_dropout: dropout on the hidden states that go into the head.
         base_digest: `weights_digest` of the pretrained encoder, kept for the artefact.
+        revision: its commit on the hub (None where it comes from elsewhere), kept for the artefact.
     """
 
-    def __init__(self, model: nn.Module, *, head_dropout: float = 0.0, base_digest: str = "") -> None:
+    def __init__(
+        self, model: nn.Module, *, head_dropout: float = 0.0, base_digest: str = "", revision: str | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.base_digest = base_digest
+        self.revision = revision
         self.dropout = nn.Dropout(head_dropout)
 
     @property
     def transformer(self) -> Any:
         """The transformers model, without PEFT's wrapper (LoRA layers inside it)."""
         return unwrap(self.model)
+
+    @property
+    def max_pieces(self) -> int | None:
+        """The longest window that the encoder has positions for; None where it has no such limit."""
+        table = getattr(getattr(self.transformer.base_model, "embeddings", None), "position_embeddings", None)
+        if not isinstance(table, nn.Embedding):  # DeBERTa-v3, ModernBERT: positions are relative
+            return None
+        # RoBERTa counts positions from behind its padding id.
+        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Scores (N, C) in float32 of the batch's owned words, in its order."""
@@ -88,13 +101,13 @@ def build_tagger(
         frozen_dtype: what the weights that are not trained are kept in; bfloat16 halves memory and saves casts.
     """
     model = load_encoder(backbone, num_tags=num_tags)
-    digest = weights_digest(model)
+    digest, revision = weights_digest(model), resolved_revision(backbone)
     if lora is not None:
         head = (HEAD, *backbone.trained_head)
         model = add_lora(model, lora, targets=backbone.lora_targets, head=head)
         cast_frozen(model, frozen_dtype)
     # transformers hands models over in evaluation mode and Lightning leaves modes alone: without this, no dropout.
-    return Tagger(model, head_dropout=head_dropout, base_digest=digest).train()
+    return Tagger(model, head_dropout=head_dropout, base_digest=digest, revision=revision).train()
 
 
 def cast_frozen(model: nn.Module, dtype: torch.dtype) -> None:

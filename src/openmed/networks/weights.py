@@ -39,9 +39,9 @@ def locate_weights(weights: str) -> str:
     return weights
 
 
-def is_local(weights: str) -> bool:
-    """Whether the weights come from a folder on this machine (neither the hub nor a package)."""
-    return not weights.startswith(PACKAGE) and Path(weights).expanduser().is_dir()
+def is_on_hub(weights: str) -> bool:
+    """Whether the weights come from the hub or its cache (neither from a package nor from a folder)."""
+    return not weights.startswith(PACKAGE) and not Path(weights).expanduser().is_dir()
 
 
 def check_sha256(folder: str, expected: dict[str, str]) -> None:
@@ -65,7 +65,10 @@ def check_sha256(folder: str, expected: dict[str, str]) -> None:
 
 def _package_folder(reference: str) -> Path:
     name, _, inside = reference.partition("/")
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # of `a.b`, `a` is missing
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         raise BackboneError(
             f"the package {name!r}, which carries these weights, is not installed",

@@ -3,6 +3,6 @@
 for document in annotate(tagger, read_inputs(["notes/"])): ...
 """
 
-from openmed.serving.annotate import annotate, expand_inputs, read_input, read_inputs
+from openmed.serving.annotate import annotate, decode_text, expand_inputs, read_input, read_inputs, stem
 
-__all__ = ["annotate", "expand_inputs", "read_input", "read_inputs"]
+__all__ = ["annotate", "decode_text", "expand_inputs", "read_input", "read_inputs", "stem"]

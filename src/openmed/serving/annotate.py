@@ -1,12 +1,15 @@
 """From files and folders to tagged documents, streaming.
 
-A `.txt` file is one document; `.jsonl` holds one a line. Other formats of `openmed.readers` are read for their text.
+A `.txt` file (or `.txt.gz`) is one document; `.jsonl` holds one a line. Other formats of `openmed.readers` are read
+for their text.
 
     for document in annotate(openmed.load(MODEL), read_inputs(["notes/", "more.jsonl"])): ...
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from openmed.errors import DataError
 from openmed.predicting import EntityTagger
 from openmed.readers import read
 from openmed.readers.detect import SUFFIXES
+from openmed.readers.lines import open_bytes
 from openmed.spans import Document
 
 TEXT_SUFFIXES = (".txt", ".text")
@@ -52,7 +56,7 @@ def read_inputs(paths: Iterable[str | Path]) -> Iterator[Document]:
 
 
 def read_input(path: Path) -> Iterator[Document]:
-    """The documents of one file; a text file is one, named by its file's stem.
+    """The documents of one file; a text file is one, named after it.
 
     Raises:
         DataError: a file that is not UTF-8, or not of the format its suffix says.
@@ -61,14 +65,34 @@ def read_input(path: Path) -> Iterator[Document]:
         yield from read(path)
         return
     try:
-        text = path.read_bytes().decode("utf-8")
+        with open_bytes(path) as file:
+            data = file.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"the gzip file is cut off or damaged ({error})", path=path, mend="get the file again"
+        ) from error
+    yield Document(stem(path), decode_text(data, path))
+
+
+def decode_text(data: bytes, source: str | Path) -> str:
+    """UTF-8 as it stands: line ends and a byte-order mark are kept, since offsets count them.
+
+    Raises:
+        DataError: not UTF-8.
+    """
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"not UTF-8: byte 0x{error.object[error.start]:02x} at byte {error.start}",
-            path=path,
-            mend="convert the file, for instance: iconv -f latin1 -t utf-8 FILE > NEW",
+            f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start}",
+            path=source,
+            mend="convert it, for instance: iconv -f latin1 -t utf-8 FILE > NEW",
         ) from error
-    yield Document(path.stem, text)
+
+
+def stem(path: Path) -> str:
+    """The file's name without its suffix (and `.gz`)."""
+    return Path(path.name.removesuffix(".gz")).stem
 
 
 def _kind(path: Path) -> str | None:

@@ -129,7 +129,8 @@ def build_trainer(
 ) -> tuple[L.Trainer, Throughput]:
     """The Lightning Trainer with our callbacks before those of `conf/callbacks`."""
     throughput = Throughput()
-    callbacks: list[L.Callback] = [ExactResume(), GracefulStop(folder / "checkpoints" / LAST), throughput]
+    # Throughput counts a step before GracefulStop may save and leave.
+    callbacks: list[L.Callback] = [ExactResume(), throughput, GracefulStop(folder / "checkpoints" / LAST)]
     fast = bool(config.trainer.get("fast_dev_run"))
     for entry in plain(config.callbacks).values():
         if entry and not fast:
@@ -141,9 +142,6 @@ def build_trainer(
         callbacks.append(RichProgressBar(leave=True))
     else:
         callbacks.append(EpochLines())
-    # A limit on validation may leave nothing to watch, and a run may be too short to be worth stopping early.
-    if config.trainer.get("limit_val_batches") == 0:
-        callbacks = [c for c in callbacks if not hasattr(c, "monitor")]
     trainer = instantiate(
         config.trainer,
         precision=precision,
@@ -152,7 +150,6 @@ def build_trainer(
         callbacks=callbacks,
         enable_progress_bar=progress,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         default_root_dir=str(folder),
         _convert_="all",

@@ -92,13 +92,22 @@ class GracefulStop(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._received is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".stopping")
-            trainer.save_checkpoint(temporary)
-            if trainer.is_global_zero:
-                os.replace(temporary, self._path)
+        if self._received is None or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".stopping")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            os.replace(temporary, self._path)
+        raise Interrupted(self._received)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """After an epoch's last step validation comes first, and with it the epoch's own checkpoint."""
+        if self._received is not None and self._path.is_file():
             raise Interrupted(self._received)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.on_train_epoch_start(trainer, pl_module)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         for number, handler in self._before.items():

@@ -17,6 +17,7 @@ from openmed.errors import RunError
 from openmed.training.friendly import explain
 
 TRACEBACK = "OPENMED_TRACEBACK"
+FULL_ERROR = "HYDRA_FULL_ERROR"
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -26,8 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     `OPENMED_TRACEBACK=1` shows the traceback of an error that otherwise is one paragraph.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    wants_traceback = os.environ.get(TRACEBACK) == "1" or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come up to here instead of being printed and exited on by Hydra
+    wants_traceback = os.environ.get(TRACEBACK) == "1" or os.environ.get(FULL_ERROR) == "1"
     _quiet_libraries()
     try:
         folder = resume_folder(arguments)
@@ -92,12 +92,15 @@ def _compose_and_run(arguments: list[str]) -> None:
         group = Path(choices.sweep.dir).name if choices.mode == RunMode.MULTIRUN else None
         return train(config, folder, group=group)
 
-    before = sys.argv
-    sys.argv = [before[0], *arguments]
+    arguments_before, full_error_before = sys.argv, os.environ.get(FULL_ERROR)
+    sys.argv = [arguments_before[0], *arguments]
+    os.environ[FULL_ERROR] = "1"  # errors come up to `main` instead of being printed and exited on by Hydra
     try:
         job()
     finally:
-        sys.argv = before
+        sys.argv = arguments_before
+        if full_error_before is None:
+            del os.environ[FULL_ERROR]
 
 
 def _quiet_libraries() -> None:

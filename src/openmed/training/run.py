@@ -40,6 +40,7 @@ from openmed.training.build import (
 )
 from openmed.training.callbacks import Interrupted, Throughput
 from openmed.training.evaluate import Evaluation, collect
+from openmed.training.raw import add_raw_views
 from openmed.training.result import read_result, start_result, write_result
 from openmed.training.summary import print_summary
 from openmed.writers import atomic_path, prediction_json, write_jsonl
@@ -133,6 +134,8 @@ def _train(
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
         _write(folder, result, evaluations, module, datamodule)
+        add_raw_views(result, folder / "model", datamodule.spec)
+        write_result(folder, result)
         _report(config, logger, result, evaluations["dev"], folder)
     trainer.strategy.barrier()
     return result["dev"]["f1"]
@@ -181,7 +184,7 @@ def _write(
     module: NerModule,
     datamodule: NerDataModule,
 ) -> None:
-    """Predictions, the model, and last of all the result: a finished result.json means that all the rest is there."""
+    """Predictions and the model. The result comes after: one that says "finished" means that all the rest is there."""
     for split, evaluation in evaluations.items():
         lines = (
             prediction_json(gold, found) for gold, found in zip(evaluation.gold, evaluation.predicted, strict=True)
@@ -209,7 +212,6 @@ def _write(
             "parents": result["parents"],
         },
     )
-    write_result(folder, result)
 
 
 def _report(config: DictConfig, logger: Logger | None, result: dict[str, Any], dev: Evaluation, folder: Path) -> None:
@@ -277,6 +279,7 @@ def _quiet() -> None:
     warnings.filterwarnings(
         "ignore", message=".*The number of training batches.*is smaller than the logging interval.*"
     )
-    warnings.filterwarnings("ignore", message=".*modules in eval mode.*")
+    # Lightning does not know that the DataModule keeps the place in the epoch (NerDataModule.state_dict).
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

