@@ -9,11 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
-
-from openmed.artefact import MANIFEST, SCHEMA_VERSION, load_artefact, save_artefact
-from openmed.errors import ArtefactError
-from openmed.networks import BackboneSpec, LoraSpec, Tagger, load_tokenizer
 from tests.backbones import (
     FAMILIES,
     INFO,
@@ -25,6 +20,11 @@ from tests.backbones import (
     make_network,
     save_model,
 )
+from torch import nn
+
+from openmed.artefact import MANIFEST, SCHEMA_VERSION, load_artefact, save_artefact
+from openmed.errors import ArtefactError
+from openmed.networks import BackboneSpec, LoraSpec, Tagger, load_tokenizer
 
 LORA = LoraSpec(rank=4, alpha=8)
 TEXTS = ["Aspirin (100 mg) relieves headache.", "IL-2-induced proliferation of T-cells."]

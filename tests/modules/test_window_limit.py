@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.backbones import INFO, MAX_POSITIONS, local_spec
 
 from openmed.errors import ConfigError
 from openmed.modules import NerModule
-from tests.backbones import INFO, MAX_POSITIONS, local_spec
 
 
 def make_module(bert, max_pieces: int) -> NerModule:

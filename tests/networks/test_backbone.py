@@ -10,12 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from openmed.corpora import conf_folder
-from openmed.encoding import PieceEncoder, SpecialTokens
-from openmed.errors import BackboneError, ConfigError
-from openmed.networks import BackboneSpec, build_tagger, load_tokenizer
-from openmed.networks.backbone import load_encoder, weights_digest
 from tests.backbones import (
     FAMILIES,
     HUB_BACKBONES,
@@ -26,6 +20,12 @@ from tests.backbones import (
     make_batch,
     offline_hub,
 )
+
+from openmed.corpora import conf_folder
+from openmed.encoding import PieceEncoder, SpecialTokens
+from openmed.errors import BackboneError, ConfigError
+from openmed.networks import BackboneSpec, build_tagger, load_tokenizer
+from openmed.networks.backbone import load_encoder, weights_digest
 
 YAMLS = sorted(path.stem for path in (conf_folder() / "backbone").glob("*.yaml"))
 needs_minilm = pytest.mark.skipif(

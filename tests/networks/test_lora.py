@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.backbones import FAMILIES, HUB_BACKBONES, NUM_LAYERS, backbone_spec, local_spec, make_batch, offline_hub
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -15,7 +16,6 @@ from openmed.modules.optim import OptimSpec, make_optimizer
 from openmed.networks import LoraSpec, Tagger, build_tagger, load_tokenizer
 from openmed.networks.backbone import load_encoder
 from openmed.networks.lora import check_targets
-from tests.backbones import FAMILIES, HUB_BACKBONES, NUM_LAYERS, backbone_spec, local_spec, make_batch, offline_hub
 
 LORA = LoraSpec(rank=4, alpha=8)
 # backbone -> the linear layers of one encoder layer, and those of the paper's "query and value"

@@ -7,11 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import pad
-
-from openmed.encoding import Batch
-from openmed.networks import LoraSpec, Tagger, build_tagger, load_tokenizer
-from openmed.networks.tagger import cast_matrices
 from tests.backbones import (
     FAMILIES,
     INFO,
@@ -22,6 +17,11 @@ from tests.backbones import (
     make_network,
     offline_hub,
 )
+from torch.nn.functional import pad
+
+from openmed.encoding import Batch
+from openmed.networks import LoraSpec, Tagger, build_tagger, load_tokenizer
+from openmed.networks.tagger import cast_matrices
 
 TEXTS = [
     "Aspirin (100 mg), ibuprofen (200 mg), and naproxen relieved headache in 12 patients.",

