@@ -136,20 +136,22 @@ def test_the_digest_of_the_weights_ignores_the_head_alone(bert, tmp_path):
 # --- settings take effect -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("setting", ["dropout", "attention_dropout"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_dropout_of_the_spec_is_that_of_the_encoder(hub, name):
+def test_either_dropout_of_the_spec_acts_in_the_encoder(hub, name, setting):
     batch = make_batch(load_tokenizer(backbone_spec(name)), ["aspirin relieves headache"])
-    still = build_tagger(backbone_spec(name), None, num_tags=3)
-    noisy = build_tagger(backbone_spec(name, dropout=0.5), None, num_tags=3)
+    off = {"dropout": 0.0, "attention_dropout": 0.0}
+    still = build_tagger(backbone_spec(name, **off), None, num_tags=3)
     assert torch.equal(still(batch), still(batch))
+    noisy = build_tagger(backbone_spec(name, **{**off, setting: 0.5}), None, num_tags=3)
     assert not torch.allclose(noisy(batch), noisy(batch), atol=1e-3)
     rates = {module.p for module in noisy.model.base_model.modules() if isinstance(module, torch.nn.Dropout)}
-    assert rates == {0.5}
+    assert rates <= {0.0, 0.5}  # in other words, each is set
 
 
 def test_without_a_dropout_the_checkpoints_own_is_kept(bert):
-    model = load_encoder(local_spec(bert, dropout=None), num_tags=3)
-    assert model.config.hidden_dropout_prob == 0.1
+    config = load_encoder(local_spec(bert, dropout=None, attention_dropout=None), num_tags=3).config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.1, 0.1)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -200,7 +202,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(broken, tmp_path):
     """transformers would only warn, and train a random encoder."""
     electra = build_checkpoint(tmp_path / "electra", "electra")
     shutil.copy(electra / "model.safetensors", broken)
-    with pytest.raises(BackboneError, match="37 of 37 tensors would stay random.*another architecture"):
+    with pytest.raises(BackboneError, match=r"37 of 37 tensors would stay random.*another architecture"):
         load_encoder(local_spec(broken), num_tags=3)
 
 

@@ -203,7 +203,7 @@ def test_new_adapters_change_nothing(hub, network, name):
     plain = build_tagger(backbone_spec(name), None, num_tags=5)
     hidden = [
         model.transformer.base_model(batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
-        for model in (plain, network)
+        for model in (plain.eval(), network.eval())
     ]
     torch.testing.assert_close(*hidden)
 

@@ -1,7 +1,6 @@
 """A loaded model tags any text with exact offsets, and the same text always in the same way.
 
-The network is random, so it finds mentions everywhere, most of them after a repair by Viterbi: nothing here depends on
-what they are.
+The network is random, so it finds mentions everywhere; nothing here depends on what they are.
 """
 
 from __future__ import annotations
@@ -162,14 +161,17 @@ def test_a_long_text_is_tagged_to_its_end_in_windows(tagger):
     document = tagger(text)
     check(document, text)
     assert document.spans[-1].end > len(text) - len(SENTENCE)
-    # Far from either end each repetition lies in windows of its own, which all look alike sooner or later.
-    found = [sum(n * len(SENTENCE) <= s.start < (n + 1) * len(SENTENCE) for s in document.spans) for n in range(40)]
-    assert min(found) > 0
+    assert {span.start // len(SENTENCE) for span in document.spans} == set(range(40))  # in each repetition some
 
 
-def test_a_word_of_more_pieces_than_a_window_is_one_word(tagger):
-    text = f"{'β' * 99} relieves {SENTENCE}"  # one letter, one piece
+def test_no_window_is_longer_than_the_model_says_even_where_a_word_is(model_folder):
+    artefact = load_artefact(model_folder)
+    seen: list[int] = []
+    artefact.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].input_ids.shape[1]))
+    tagger = EntityTagger(artefact, device="cpu", dtype=torch.float32, max_tokens=8192)
+    text = f"{'β' * 99} relieves {SENTENCE * 3}"  # 99 letters, 99 pieces
     check(tagger(text), text)
+    assert max(seen) == INFO.max_pieces
 
 
 def test_documents_stream(tagger, frugal):
@@ -213,7 +215,7 @@ def test_a_line_of_a_megabyte_takes_seconds(tagger, unit):
     seconds = time.perf_counter() - began
     check(document, text)
     assert document.spans or unit == "x"
-    assert seconds < 60  # some 10 on two idle cores; what is quadratic takes hours
+    assert seconds < 30  # 3 on two busy cores; anything quadratic would take hours
 
 
 # --- load -----------------------------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ def test_bfloat16_moves_scores_by_little(model_folder, tagger):
         shared = set(exact(one)) & set(exact(other))
         assert len(shared) >= 0.8 * len(one.spans)
         scores = [{(s.start, s.end, s.label): s.score or 0 for s in document.spans} for document in (one, other)]
-        assert max(abs(scores[0][key] - scores[1][key]) for key in shared) < 0.05
+        assert 0 < max(abs(scores[0][key] - scores[1][key]) for key in shared) < 0.05
 
 
 def test_an_unknown_dtype_is_refused_with_the_nearest(model_folder):

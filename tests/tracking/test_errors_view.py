@@ -7,6 +7,7 @@ import re
 import unicodedata
 from dataclasses import replace
 from io import StringIO
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from openmed.spans import Document, Span
-from openmed.tracking import Category, error_rows, render_html, render_rich
+from openmed.tracking import Category, error_rows, label_colour, render_html, render_rich
 
 TEXT = "BRCA1 mutations cause breast cancer; aspirin eases ovarian cancer pain."
 
@@ -105,6 +106,13 @@ def test_html_of_nested_overlapping_and_split_mentions() -> None:
 def test_a_label_keeps_its_colour() -> None:
     first, second = render_html(document(Span(0, 5, "Gene"))), render_html(document(Span(9, 15, "Gene")))
     assert re.findall("#[0-9a-f]{6};", first) == re.findall("#[0-9a-f]{6};", second)
+
+
+def test_the_demo_types_do_not_look_alike() -> None:
+    colours = [label_colour(name) for name in ("Chemical", "Disease", "Gene", "Species")]
+    for one, other in combinations(colours, 2):
+        channels = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
+        assert max(abs(a - b) for a, b in channels) > 40
 
 
 def test_terminal_text_cannot_steer_the_terminal_or_rich() -> None:

@@ -20,6 +20,7 @@ from openmed.encoding import TaggingInfo
 from openmed.errors import ArtefactError
 from openmed.networks import BackboneSpec, Tagger
 from openmed.networks.backbone import load_encoder, weights_digest
+from openmed.networks.lora import quiet_peft
 from openmed.writers import atomic_path
 
 LORA = "lora"
@@ -117,7 +118,8 @@ def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
             f"(sha256 {manifest.base_digest[:12]}, found {digest[:12]})",
             mend=f"get revision {spec.revision}" if spec.revision else "restore the weights that it was trained on",
         )
-    model = PeftModel.from_pretrained(base, str(folder))
+    with quiet_peft():
+        model = PeftModel.from_pretrained(base, str(folder))
     return model.merge_and_unload() if merge else model
 
 

@@ -6,7 +6,7 @@ units = Units(documents, encoded, "documents")
 
 from openmed.encoding.batching import epoch_rng, ordered_batches, training_batches, training_windows, window_lengths
 from openmed.encoding.collate import NUM_SPECIAL, Batch, SpecialTokens, collate
-from openmed.encoding.corpus import IGNORE, EncodedCorpus, encode_documents
+from openmed.encoding.corpus import ARRAYS, IGNORE, EncodedCorpus, encode_documents
 from openmed.encoding.decode import decode_unit, legal_matrix, log_softmax, unit_spans
 from openmed.encoding.info import TaggingInfo
 from openmed.encoding.pieces import PieceEncoder
@@ -15,6 +15,7 @@ from openmed.encoding.windows import Window, check_window, cut_windows
 from openmed.encoding.words import SPLITTERS, choose_splitter, split_sentences, split_words
 
 __all__ = [
+    "ARRAYS",
     "DOCUMENTS",
     "IGNORE",
     "NUM_SPECIAL",

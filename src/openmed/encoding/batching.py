@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from openmed.encoding.corpus import EncodedCorpus
-from openmed.encoding.windows import Window, cut_windows
+from openmed.encoding.windows import PAD_TO_MULTIPLE, Window, cut_windows
 from openmed.errors import ConfigError
 
 _BUCKET_BATCHES = 50
@@ -83,7 +83,8 @@ def ordered_batches(lengths: np.ndarray, *, max_tokens: int) -> list[list[int]]:
 
 
 def _fill(order: np.ndarray, lengths: np.ndarray, max_tokens: int) -> list[list[int]]:
-    """Cut `order` into runs whose padded size (rows times the longest) stays within the budget."""
+    """Cut `order` into runs whose padded size (rows times the longest, rounded up) stays within the budget."""
+    lengths = -(-lengths // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE
     batches: list[list[int]] = []
     current: list[int] = []
     longest = 0

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 
 from openmed.encoding.corpus import EncodedCorpus
-from openmed.encoding.windows import Window
+from openmed.encoding.windows import PAD_TO_MULTIPLE, Window
 from openmed.errors import BackboneError
 
-_MULTIPLE = 8
 
 
 class SpecialTokens(NamedTuple):
@@ -100,7 +99,7 @@ def collate(encoded: EncodedCorpus, windows: Sequence[Window], special: SpecialT
     """Pad the windows to one length and point at the words they own."""
     starts = encoded.word_starts
     sizes = [int(starts[window.end] - starts[window.start]) for window in windows]
-    width = -(-(max(sizes) + NUM_SPECIAL) // _MULTIPLE) * _MULTIPLE
+    width = -(-(max(sizes) + NUM_SPECIAL) // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE
     ids = np.full((len(windows), width), special.pad, dtype=np.int64)
     mask = np.zeros((len(windows), width), dtype=np.int64)
     positions, words = [], []

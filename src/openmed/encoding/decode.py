@@ -67,4 +67,4 @@ def unit_spans(
 ) -> tuple[Span, ...]:
     """Character spans of one unit with scores: the mean probability of a mention's tags."""
     path, scores = decode_unit(log_probs_TC, legal)
-    return decode_tags(words, [tags[i] for i in path.tolist()], scores=[float(score) for score in scores])
+    return decode_tags(words, [tags[int(i)] for i in path], scores=[float(score) for score in scores])

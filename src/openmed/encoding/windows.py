@@ -19,6 +19,10 @@ import numpy as np
 from openmed.errors import ConfigError
 
 
+PAD_TO_MULTIPLE = 8
+"""Rows of a batch are padded to a multiple of this, so that batches have few different shapes."""
+
+
 class Window(NamedTuple):
     """Words start..end go in; words own_start..own_end (within them) come out. Indices of words, ends exclusive."""
 

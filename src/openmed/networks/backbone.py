@@ -43,6 +43,8 @@ class BackboneSpec:
         attention: attention implementation of transformers.
         trained_head: further modules that are trained whole, beside the classifier (ModernBERT's prediction head).
         dropout: dropout inside the encoder; None leaves the pretrained configuration's own.
+        attention_dropout: dropout on attention weights (slow on CPU, and it rules out fast attention); None leaves the
+            pretrained configuration's own.
         random_layers: > 0 makes that many randomly initialised layers instead of loading weights.
         random_config: further changes to the architecture's configuration, only with `random_layers`.
         sha256: file name -> expected sha256, for weights that come from a package.
@@ -60,6 +62,7 @@ class BackboneSpec:
     attention: str = "eager"
     trained_head: tuple[str, ...] = ()
     dropout: float | None = None
+    attention_dropout: float | None = None
     random_layers: int = 0
     random_config: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -75,8 +78,9 @@ class BackboneSpec:
                 f"backbone.revision={self.revision} is no commit",
                 mend="give all its 40 hex digits, or null for the branch main as it is today",
             )
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ConfigError(f"backbone.dropout={self.dropout} is outside 0..1")
+        for name, value in (("dropout", self.dropout), ("attention_dropout", self.attention_dropout)):
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"backbone.{name}={value} is outside 0..1")
         if self.random_config and not self.random_layers:
             raise ConfigError("backbone.random_config without backbone.random_layers", mend="set both or neither")
 
@@ -96,7 +100,7 @@ class BackboneSpec:
                 raise ConfigError(
                     f"backbone.{key} is missing", mend="see conf/backbone/minilm.yaml for a whole example"
                 )
-        cleaned = {k: v for k, v in values.items() if v is not None or k in ("revision", "tokenizer", "dropout")}
+        cleaned = {k: v for k, v in values.items() if v is not None or k in ("revision", "tokenizer", "dropout", "attention_dropout")}
         return cls(**{**cleaned, "trained_head": tuple(cleaned.get("trained_head", ()))})
 
     def as_dict(self) -> dict[str, Any]:
@@ -174,10 +178,10 @@ def load_config(spec: BackboneSpec, *, num_tags: int):
         )
     if spec.random_layers:
         config.update({"num_hidden_layers": spec.random_layers, **spec.random_config})
-    if spec.dropout is not None:
-        for name in vars(config):
-            if name.endswith(("dropout", "dropout_prob")) and getattr(config, name) is not None:
-                setattr(config, name, spec.dropout)
+    for name in [name for name in vars(config) if name.endswith(("dropout", "dropout_prob", "dropout_rate"))]:
+        wanted = spec.attention_dropout if name.startswith("attention") else spec.dropout
+        if wanted is not None and getattr(config, name) is not None:
+            setattr(config, name, wanted)
     return config
 
 

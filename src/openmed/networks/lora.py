@@ -10,7 +10,9 @@ module names inside the encoder's layers. The head is a `modules_to_save`, so th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -88,7 +90,16 @@ def add_lora(model: nn.Module, spec: LoraSpec, *, targets: Mapping[str, str], he
         target_modules=pattern,
         modules_to_save=list(head),
     )
-    return get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+    with quiet_peft():
+        return get_peft_model(model, config)  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence PEFT's use of a name that transformers is about to rename: nothing that a user could mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        yield
 
 
 def check_targets(model: nn.Module, pattern: str, head: Sequence[str]) -> list[str]:

@@ -18,3 +18,8 @@ def best_dtype(device: str) -> torch.dtype:
     if device.startswith("cpu"):
         return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
     return torch.float32
+
+
+def best_precision(device: str) -> str:
+    """The same in the words of Lightning's Trainer: "bf16-mixed" or "32-true"."""
+    return "bf16-mixed" if best_dtype(device) == torch.bfloat16 else "32-true"

@@ -7,7 +7,7 @@ takes any Lightning logger (or None) and does nothing unless it is ours, so call
 """
 
 from openmed.tracking.environment import git_commit, hardware, versions
-from openmed.tracking.errors_view import Category, ErrorRow, error_rows, render_html, render_rich
+from openmed.tracking.errors_view import Category, ErrorRow, error_rows, label_colour, render_html, render_rich
 from openmed.tracking.records import (
     artefact_name,
     log_artefact,
@@ -28,6 +28,7 @@ __all__ = [
     "git_commit",
     "hardware",
     "has_api_key",
+    "label_colour",
     "log_artefact",
     "log_dataset",
     "log_errors_table",

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from openmed.data import NerDataModule
 from openmed.errors import ConfigError
 from openmed.modules import NerModule
-from openmed.networks.precision import best_dtype
+from openmed.networks.precision import best_precision
 from openmed.tracking import make_wandb_logger, run_name
 from openmed.training.callbacks import EpochLines, ExactResume, GracefulStop, Throughput
 
@@ -48,7 +48,7 @@ def resolve_precision(config: DictConfig) -> str:
     if wanted != "auto":
         return wanted
     on_gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if best_dtype("cuda" if on_gpu else "cpu") == torch.bfloat16 else "32-true"
+    return best_precision("cuda" if on_gpu else "cpu")
 
 
 def build_datamodule(config: DictConfig) -> NerDataModule:

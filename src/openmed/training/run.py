@@ -13,6 +13,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from openmed.artefact import save_artefact
@@ -66,25 +67,37 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
         SystemExit: after a signal, with the run checkpointed.
     """
     folder = folder.absolute()
-    run_id = _claim(config, folder, resumed=resumed)
+    # Lightning starts this script anew for each further device; the folder belongs to the first process.
+    run_id = _claim(config, folder, resumed=resumed) if on_main_process() else secrets.token_hex(4)
     result = start_result(config, run_id=run_id)
     logger: Logger | None = None
     failed = True
     try:
-        write_result(folder, result)
+        _write_on_main(folder, result)
         logger = build_logger(config, folder, group=group, run_id=run_id)
         score = _train(config, folder, logger, result, resumed=resumed)
         failed = False
         return score
     except Interrupted as stop:
-        write_result(folder, {**result, "status": "interrupted", "error": str(stop)})
-        print(f"saved; go on with: python train.py resume={_shown(folder)}", flush=True)
+        _write_on_main(folder, {**result, "status": "interrupted", "error": str(stop)})
+        if on_main_process():
+            print(f"saved; go on with: python train.py resume={_shown(folder)}", flush=True)
         raise SystemExit(128 + stop.signal_number) from None
     except BaseException as error:
         _record_failure(folder, result, error)
         raise
     finally:
         finish(logger, failed=failed)
+
+
+def on_main_process() -> bool:
+    """Whether this is the first of a run's processes (there is one per device)."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _write_on_main(folder: Path, result: dict[str, Any]) -> None:
+    if on_main_process():
+        write_result(folder, result)
 
 
 def _claim(config: DictConfig, folder: Path, *, resumed: bool) -> str:
@@ -259,7 +272,7 @@ def _record_failure(folder: Path, result: dict[str, Any], error: BaseException) 
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
     status = "interrupted" if interrupted else "failed"
     try:
-        write_result(folder, {**result, "status": status, "error": f"{type(error).__name__}: {error}"})
+        _write_on_main(folder, {**result, "status": status, "error": f"{type(error).__name__}: {error}"})
     except OSError as second:
         log.error("result.json could not be written: %s", second)
 

