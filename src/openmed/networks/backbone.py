@@ -100,7 +100,11 @@ class BackboneSpec:
                 raise ConfigError(
                     f"backbone.{key} is missing", mend="see conf/backbone/minilm.yaml for a whole example"
                 )
-        cleaned = {k: v for k, v in values.items() if v is not None or k in ("revision", "tokenizer", "dropout", "attention_dropout")}
+        cleaned = {
+            k: v
+            for k, v in values.items()
+            if v is not None or k in ("revision", "tokenizer", "dropout", "attention_dropout")
+        }
         return cls(**{**cleaned, "trained_head": tuple(cleaned.get("trained_head", ()))})
 
     def as_dict(self) -> dict[str, Any]:
