@@ -10,6 +10,7 @@ Importing this costs nothing: what is heavy is imported when it is called.
 
 from __future__ import annotations
 
+import warnings
 from importlib.metadata import PackageNotFoundError, distribution
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,17 @@ try:
     __version__ = distribution(DISTRIBUTION).version
 except PackageNotFoundError:  # run from a checkout that is not installed
     __version__ = "0+unknown"
+
+try:
+    distribution("openmed")
+except PackageNotFoundError:
+    pass
+else:
+    warnings.warn(
+        "the unrelated package 'openmed' is installed beside 'openmed-ner'; both have the import name openmed, and "
+        "each overwrites files of the other. Mend: pip uninstall openmed openmed-ner, then install openmed-ner again.",
+        stacklevel=2,
+    )
 
 
 def load(model: str | PathLike[str], **settings: Any) -> EntityTagger:

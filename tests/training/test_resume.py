@@ -100,6 +100,17 @@ def test_the_run_id_survives_the_resume(undisturbed, tmp_path):
     assert_same_run(folder, undisturbed)
 
 
+def test_a_run_folder_that_was_moved_goes_on(undisturbed, tmp_path):
+    die = ["+callbacks.die._target_=tests.training.runs.FailAt", f"+callbacks.die.step={STEPS_PER_EPOCH + 1}"]
+    with pytest.raises(MemoryError):
+        train(compose(*SETTINGS, *die, folder=tmp_path / "run"), tmp_path / "run")
+    OmegaConf.save(without(OmegaConf.load(tmp_path / "run" / "config.yaml"), "die"), tmp_path / "run" / "config.yaml")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    main([f"resume={tmp_path / 'moved'}"])
+    assert not (tmp_path / "run").exists()
+    assert_same_run(tmp_path / "moved", undisturbed)
+
+
 def test_a_finished_run_is_not_resumed(undisturbed):
     with pytest.raises(RunError, match="finished"):
         train(OmegaConf.load(undisturbed / "config.yaml"), undisturbed, resumed=True)
