@@ -15,7 +15,7 @@ PIP_INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 	$(BIN)/python -m pip install $(shell test -t 2 || echo --quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test bench check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [TORCH_INDEX=URL]"
@@ -27,6 +27,9 @@ demo: $(RUN_STAMP) ## set up, then train and show a tagger on the embedded corpu
 test: $(DEV_STAMP) ## set up, then all tests: the quick ones, then the slow ones
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m slow
+
+bench: $(DEV_STAMP) ## set up, then measure speed against the peers (benchmarks/results/)
+	$(BIN)/python -m benchmarks
 
 check: $(DEV_STAMP) ## set up, then lint, format, types, the floors, no outputs in notebooks
 	$(BIN)/ruff check

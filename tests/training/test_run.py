@@ -16,7 +16,7 @@ from openmed.corpora import conf_folder
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
 from openmed.readers import read
-from openmed.training import run as run_module
+from openmed.training import outputs
 from openmed.training.build import num_epochs, resolve_precision
 from openmed.training.main import main
 from openmed.training.run import train
@@ -210,7 +210,7 @@ def test_a_full_disk_is_said_plainly_and_loses_nothing(tmp_path, monkeypatch, ca
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_module, "save_artefact", full)
+    monkeypatch.setattr(outputs, "save_artefact", full)
     folder = tmp_path / "run"
     overrides = [*custom(tmp_path / "corpus"), "backbone=tiny", "logger=none", "trainer.max_epochs=1"]
     with pytest.raises(SystemExit) as left:

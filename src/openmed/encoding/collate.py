@@ -20,7 +20,6 @@ from openmed.encoding.windows import PAD_TO_MULTIPLE, Window
 from openmed.errors import BackboneError
 
 
-
 class SpecialTokens(NamedTuple):
     """Ids that frame a window."""
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from openmed.errors import ConfigError
 
-
 PAD_TO_MULTIPLE = 8
 """Rows of a batch are padded to a multiple of this, so that batches have few different shapes."""
 

@@ -7,6 +7,7 @@ trainer = build_trainer(config, folder, loggers, precision="bf16-mixed", num_epo
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -28,6 +29,8 @@ from openmed.tracking import make_wandb_logger, run_name
 from openmed.training.callbacks import EpochLines, ExactResume, GracefulStop, Throughput
 
 LAST = "last.ckpt"
+HIGH_FOR_ALL_WEIGHTS = 1e-3
+log = logging.getLogger(__name__)
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
 
@@ -68,6 +71,11 @@ def build_datamodule(config: DictConfig) -> NerDataModule:
 
 def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: str) -> NerModule:
     """The network and how it learns. Frozen weights are kept in the precision that they are used in."""
+    if config.lora.rank is None and config.optim.lr > HIGH_FOR_ALL_WEIGHTS:
+        log.warning(
+            "lora=none trains all weights with lr %g, a rate for adapters; optim=full has one for all weights",
+            config.optim.lr,
+        )
     return instantiate(
         config.module,
         backbone=plain(config.backbone),

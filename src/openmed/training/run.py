@@ -16,19 +16,10 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from openmed.artefact import save_artefact
 from openmed.data import NerDataModule
 from openmed.errors import RunError
 from openmed.modules import NerModule
-from openmed.tracking import (
-    artefact_name,
-    error_rows,
-    finish,
-    log_artefact,
-    log_dataset,
-    log_errors_table,
-    log_summary,
-)
+from openmed.tracking import finish
 from openmed.training.build import (
     LAST,
     build_datamodule,
@@ -41,10 +32,10 @@ from openmed.training.build import (
 )
 from openmed.training.callbacks import Interrupted, Throughput
 from openmed.training.evaluate import Evaluation, collect
+from openmed.training.outputs import announce, report, shown, write_outputs
 from openmed.training.raw import add_raw_views
 from openmed.training.result import read_result, start_result, write_result
-from openmed.training.summary import print_summary
-from openmed.writers import atomic_path, prediction_json, write_jsonl
+from openmed.writers import atomic_path
 
 log = logging.getLogger(__name__)
 CONFIG = "config.yaml"
@@ -81,7 +72,7 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
     except Interrupted as stop:
         _write_on_main(folder, {**result, "status": "interrupted", "error": str(stop)})
         if on_main_process():
-            print(f"saved; go on with: python train.py resume={_shown(folder)}", flush=True)
+            print(f"saved; go on with: python train.py resume={shown(folder)}", flush=True)
         raise SystemExit(128 + stop.signal_number) from None
     except BaseException as error:
         _record_failure(folder, result, error)
@@ -137,7 +128,7 @@ def _train(
     epochs = num_epochs(config, datamodule)
     trainer, throughput = build_trainer(config, folder, logger, precision=precision, epochs=epochs)
     last = folder / "checkpoints" / LAST
-    _announce(config, datamodule, module, trainer, epochs, folder)
+    announce(config, datamodule, module, trainer, epochs, folder)
     trainer.fit(module, datamodule, ckpt_path=str(last) if resumed and last.is_file() else None, weights_only=False)
 
     result["params"] = module.network.num_parameters()
@@ -146,10 +137,10 @@ def _train(
     result |= {split: evaluation.as_dict() for split, evaluation in evaluations.items()}
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
-        _write(folder, result, evaluations, module, datamodule)
+        write_outputs(folder, result, evaluations, module, datamodule)
         add_raw_views(result, folder / "model", datamodule.spec)
         write_result(folder, result)
-        _report(config, logger, result, evaluations["dev"], folder)
+        report(config, logger, result, evaluations["dev"], folder)
     trainer.strategy.barrier()
     return result["dev"]["f1"]
 
@@ -190,83 +181,6 @@ def _train_facts(trainer: L.Trainer, throughput: Throughput) -> dict[str, Any]:
     }
 
 
-def _write(
-    folder: Path,
-    result: dict[str, Any],
-    evaluations: dict[str, Evaluation],
-    module: NerModule,
-    datamodule: NerDataModule,
-) -> None:
-    """Predictions and the model. The result comes after: one that says "finished" means that all the rest is there."""
-    for split, evaluation in evaluations.items():
-        lines = (
-            prediction_json(gold, found) for gold, found in zip(evaluation.gold, evaluation.predicted, strict=True)
-        )
-        write_jsonl(lines, folder / "predictions" / f"{split}.jsonl")
-    save_artefact(
-        folder / "model",
-        module.network,
-        datamodule.tokenizer,
-        info=module.info,
-        backbone=datamodule.backbone,
-        provenance={
-            "run_id": result["run_id"],
-            "dataset": {
-                "name": datamodule.spec.name,
-                "title": datamodule.spec.title,
-                "licence": datamodule.spec.licence,
-            },
-            "seed": result["seed"],
-            "dev_f1": result["dev"]["f1"],
-            "test_f1": result["test"]["f1"] if result["test"] else None,
-            "unit": datamodule.spec.unit,
-            "versions": result["versions"],
-            "git_commit": result["git_commit"],
-            "parents": result["parents"],
-        },
-    )
-
-
-def _report(config: DictConfig, logger: Logger | None, result: dict[str, Any], dev: Evaluation, folder: Path) -> None:
-    rows = (
-        row
-        for gold, found in zip(dev.gold, dev.predicted, strict=True)
-        for row in error_rows(gold, gold.with_spans(found))
-    )
-    log_errors_table(logger, rows)
-    data = result["data"]
-    log_dataset(logger, name=result["dataset"], files=data["files"], metadata={"counts": data["counts"]})
-    if config.logger.get("log_model"):
-        metadata = {"dev_f1": result["dev"]["f1"], "dataset": result["dataset"], "backbone": result["backbone"]}
-        log_artefact(
-            logger,
-            folder / "model",
-            name=artefact_name(result["run_id"]),
-            parents=result["parents"],
-            metadata=metadata,
-        )
-    log_summary(logger, result)
-    print_summary(result, dev, _shown(folder))
-
-
-def _announce(
-    config: DictConfig, datamodule: NerDataModule, module: NerModule, trainer: L.Trainer, epochs: int, folder: Path
-) -> None:
-    """Two lines that say what is about to happen, before it takes minutes."""
-    if not trainer.is_global_zero:
-        return
-    params = module.network.num_parameters()
-    counts = datamodule.describe()["counts"]["train"]
-    print(
-        f"{config.dataset.name}: {counts['documents']:,} documents, {counts['entities']:,} mentions of "
-        f"{', '.join(module.info.types)}\n"
-        f"{config.backbone.name}: {params['trainable']:,} of {params['total']:,} parameters trained "
-        f"({params['trainable_percent']:.2f}%), {epochs} epochs, {trainer.precision} on "
-        f"{trainer.strategy.root_device.type}, in {_shown(folder)}",
-        flush=True,
-    )
-
-
 def _record_failure(folder: Path, result: dict[str, Any], error: BaseException) -> None:
     """Leave the reason in result.json; on a full disk that may fail too, and must not hide the first error."""
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
@@ -275,12 +189,6 @@ def _record_failure(folder: Path, result: dict[str, Any], error: BaseException) 
         _write_on_main(folder, {**result, "status": status, "error": f"{type(error).__name__}: {error}"})
     except OSError as second:
         log.error("result.json could not be written: %s", second)
-
-
-def _shown(folder: Path) -> Path:
-    """The folder as a user would type it: relative where it lies below the current one."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _quiet() -> None:

@@ -20,8 +20,15 @@ from openmed.training.evaluate import Evaluation
 NUM_EXAMPLES = 3
 
 
-def print_summary(result: Mapping[str, Any], dev: Evaluation, folder: Path, console: Console | None = None) -> None:
-    """Print to the terminal (or to a given console)."""
+def print_summary(
+    result: Mapping[str, Any],
+    dev: Evaluation,
+    folder: Path,
+    console: Console | None = None,
+    *,
+    tracked: object = None,
+) -> None:
+    """Print to the terminal (or to a given console). `tracked`: where W&B keeps the run, if it does."""
     console = console or Console()
     for split in ("dev", "test"):
         if result[split]:
@@ -35,9 +42,11 @@ def print_summary(result: Mapping[str, Any], dev: Evaluation, folder: Path, cons
     console.print("\n[bold]Tagged by the model[/bold] (dev):")
     for example in examples(dev):
         console.print(Text("• ").append_text(example))
-    console.print(f"\nrun      {folder}\nmodel    {folder / 'model'}")
+    console.print(f"\nrun      {folder}\nmodel    {folder / 'model'}", highlight=False, soft_wrap=True)
+    if tracked is not None:
+        console.print(f"W&B      {tracked}", highlight=False, soft_wrap=True)
     console.print("tag text ", end="")
-    console.print(f"openmed predict {folder / 'model'} FILE.txt", style="bold", highlight=False)
+    console.print(f"openmed predict {folder / 'model'} FILE.txt", style="bold", highlight=False, soft_wrap=True)
 
 
 def score_table(split: str, scores: Mapping[str, Any], unit: str) -> Table:
