@@ -21,7 +21,9 @@ def main() -> None:
     machine = facts["hardware"]
     print(f"{machine['cpu']}, {machine['num_cores']} cores, GPU {machine['gpu'] or 'none'}; {facts['versions']}")
     for row in rows:
-        print(f"{row['name']}: ours {row['ours']:,.0f}, {row['peer_name']} {row['peer']:,.0f}: {row['ratio']:.1f} times")
+        print(
+            f"{row['name']}: ours {row['ours']:,.0f}, {row['peer_name']} {row['peer']:,.0f}: {row['ratio']:.1f} times"
+        )
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / "cpu.json"
     target.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")

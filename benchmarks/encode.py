@@ -1,7 +1,7 @@
 """Sentences tokenised and labelled per second: ours against the alignment loop of the usual training scripts.
 
 The peer is what token-classification scripts do inside `datasets.map(batched=True)`: the tokenizer on ready-made words,
-then a Python loop over `word_ids` that puts a word's label on its first piece. Same corpus, same tokenizer, one process.
+then a Python loop over `word_ids` that puts a word's label on its first piece. Same corpus and tokenizer, one process.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def _peer(documents: list[Document], tokenizer: Any, tag_ids: dict[str, int]) ->
     for start in range(0, len(documents), 1000):
         block = documents[start : start + 1000]
         words = [[document.text[a:b] for a, b in document.words or ()] for document in block]
-        tags = [[tag_ids[tag] for tag in encode_document(document.words or (), document.spans)[0]] for document in block]
+        tags = [
+            [tag_ids[tag] for tag in encode_document(document.words or (), document.spans)[0]] for document in block
+        ]
         encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=512)
         for row in range(len(block)):
             aligned, before = [], None

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-
-import openmed
-from openmed.training.run import train
 from tests.backbones import fake_hub, hub_ids, offline_hub
 from tests.training.runs import compose, custom
 
-FAMILIES = {"bert": "pubmedbert", "electra": "bioelectra", "deberta-v3": "deberta", "modernbert": "bioclinical_modernbert"}
+import openmed
+from openmed.training.run import train
+
+FAMILIES = {
+    "bert": "pubmedbert",
+    "electra": "bioelectra",
+    "deberta-v3": "deberta",
+    "modernbert": "bioclinical_modernbert",
+}
 
 
 @pytest.mark.parametrize("backbone", FAMILIES.values(), ids=FAMILIES)
