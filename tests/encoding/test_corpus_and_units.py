@@ -130,18 +130,16 @@ def test_every_mention_comes_back_or_is_counted_as_lost(encoder, documents, info
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@given(documents=splits(), info=infos(), num_replicas=st.integers(1, 3))
+@given(documents=splits(), info=infos())
 @settings(max_examples=30)
-def test_units_share_out_all_words_and_all_gold(wordpiece_encoder, view, documents, info, num_replicas):
+def test_units_hold_all_words_and_all_gold_once(wordpiece_encoder, view, documents, info):
     encoded = encode(documents, wordpiece_encoder, info)
-    parts = [Units(documents, encoded, view, share=(rank, num_replicas)) for rank in range(num_replicas)]
-    words = [word for units in parts for first, last in units.bounds.tolist() for word in range(first, last)]
+    units = Units(documents, encoded, view)
+    words = [word for first, last in units.bounds.tolist() for word in range(first, last)]
     assert sorted(words) == list(range(encoded.num_words))
-    gold = Counter(
-        (int(units.owner[unit]), span) for units in parts for unit in range(len(units)) for span in units.gold(unit)
-    )
+    gold = Counter((int(units.owner[unit]), span) for unit in range(len(units)) for span in units.gold(unit))
     assert gold == Counter((number, span) for number, document in enumerate(documents) for span in document.spans)
-    windows = [window for units in parts for window in units.windows(capacity=info.capacity, overlap=info.overlap)]
+    windows = units.windows(capacity=info.capacity, overlap=info.overlap)
     assert sorted(word for w in windows for word in range(w.own_start, w.own_end)) == sorted(words)
 
 

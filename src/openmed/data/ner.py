@@ -191,11 +191,12 @@ class NerDataModule(L.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _views(self, split: str) -> list[EvaluationLoader]:
+        """Every process scores the whole split: dev sets are small, and the devices' numbers of batches stay equal."""
         prepared = self._prepare(split)
         special = SpecialTokens.of(self.tokenizer)
         return [
             EvaluationLoader(
-                Units(prepared.split.documents, prepared.encoded, view, share=self._share),
+                Units(prepared.split.documents, prepared.encoded, view),
                 special,
                 self.info,
                 max_tokens=self._eval_max_tokens,

@@ -33,15 +33,12 @@ class Units:
         documents: the split, in the order in which it was encoded.
         encoded: the same split tokenised.
         view: "sentences" or "documents".
-        share: (rank, num_replicas): which units are this process's own; all of them by default.
 
     Raises:
         ConfigError: another view.
     """
 
-    def __init__(
-        self, documents: Sequence[Document], encoded: EncodedCorpus, view: str, *, share: tuple[int, int] = (0, 1)
-    ) -> None:
+    def __init__(self, documents: Sequence[Document], encoded: EncodedCorpus, view: str) -> None:
         if view not in VIEWS:
             raise ConfigError(f"unknown view {view!r}", mend=f"choose one of {', '.join(VIEWS)}")
         assert len(documents) == encoded.num_documents, "documents and encoded split differ"
@@ -58,10 +55,9 @@ class Units:
             bounds = np.stack([edges[:-1], edges[1:]], axis=1)
             owner = np.arange(encoded.num_documents)
             number = np.ones_like(owner)
-        rank, num_replicas = share
-        self.bounds = bounds[rank::num_replicas]
-        self.owner = owner[rank::num_replicas]
-        self._number = number[rank::num_replicas]
+        self.bounds = bounds
+        self.owner = owner
+        self._number = number
 
     def __len__(self) -> int:
         return len(self.bounds)

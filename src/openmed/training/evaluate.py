@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch.distributed
-
 from openmed.data.loaders import EvaluationLoader
-from openmed.encoding import VIEWS, Units
+from openmed.encoding import VIEWS
 from openmed.metrics import ScoreTable, score_spans
 from openmed.modules import NerModule
 from openmed.spans import Document, Span
@@ -45,13 +43,13 @@ class Evaluation:
 
 
 def collect(module: NerModule, loaders: Sequence[EvaluationLoader]) -> Evaluation:
-    """Gather what the module decoded, from all processes, and score it."""
+    """Score what the module decoded in its last evaluation."""
     tables: dict[str, ScoreTable] = {}
     gold_units: list[Document] = []
     predicted_units: list[tuple[Span, ...]] = []
     for view, loader in zip(VIEWS, loaders, strict=True):
-        predicted = gather(module.predicted(view))
-        units = Units(loader.units.documents, loader.units.encoded, view)
+        units = loader.units
+        predicted = module.predicted(view)
         if not predicted:  # a debug run that left this view out
             predicted = [()] * len(units)
         gold = [units.gold(unit) for unit in range(len(units))]
@@ -63,16 +61,3 @@ def collect(module: NerModule, loaders: Sequence[EvaluationLoader]) -> Evaluatio
                 for unit, spans in enumerate(predicted)
             ]
     return Evaluation(module.unit, tables, gold_units, predicted_units)
-
-
-def gather(mine: list[tuple[Span, ...]]) -> list[tuple[Span, ...]]:
-    """Units of all processes in the split's order: process r of n holds units r, r + n, ..."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return mine
-    num_replicas = torch.distributed.get_world_size()
-    shares: list[list[tuple[Span, ...]]] = [[] for _ in range(num_replicas)]
-    torch.distributed.all_gather_object(shares, mine)
-    merged: list[tuple[Span, ...]] = [()] * sum(len(share) for share in shares)
-    for rank, share in enumerate(shares):
-        merged[rank::num_replicas] = share
-    return merged

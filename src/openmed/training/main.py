@@ -69,21 +69,13 @@ def resume_folder(arguments: list[str]) -> Path | None:
 
 
 def _resume(folder: Path) -> None:
+    from openmed.training.moved import move
     from openmed.training.run import train
 
     config = OmegaConf.load(folder / "config.yaml")
     assert isinstance(config, DictConfig)
     move(config, folder.absolute())
     train(config, folder, resumed=True)
-
-
-def move(config: DictConfig, folder: Path) -> None:
-    """Make the configuration's paths those of a run folder that was moved or copied since."""
-    before = Path(config.paths.run)
-    config.paths.run = str(folder)
-    for callback in (config.callbacks or {}).values():
-        if callback and callback.get("dirpath") and Path(callback.dirpath).is_relative_to(before):
-            callback.dirpath = str(folder / Path(callback.dirpath).relative_to(before))
 
 
 def _compose_and_run(arguments: list[str]) -> None:
