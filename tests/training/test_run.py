@@ -206,6 +206,15 @@ def test_a_broken_corpus_is_explained(tmp_path, split, text, message):
     assert message in written["error"]
 
 
+def test_a_failed_run_keeps_the_reason_in_its_result(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Exception, match="lora=none"):
+        train(compose("lora.rank=0", folder=folder), folder)
+    written = json.loads((folder / "result.json").read_text())
+    assert written["status"] == "failed"
+    assert written["error"].startswith("lora.rank=0: LoRA needs a rank of at least 1.")
+
+
 def test_a_full_disk_is_said_plainly_and_loses_nothing(tmp_path, monkeypatch, capsys):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -32,6 +32,7 @@ from openmed.training.build import (
 )
 from openmed.training.callbacks import Interrupted, Throughput
 from openmed.training.evaluate import Evaluation, collect
+from openmed.training.friendly import explain
 from openmed.training.outputs import announce, report, shown, write_outputs
 from openmed.training.raw import add_raw_views
 from openmed.training.result import read_result, start_result, write_result
@@ -186,7 +187,8 @@ def _record_failure(folder: Path, result: dict[str, Any], error: BaseException) 
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
     status = "interrupted" if interrupted else "failed"
     try:
-        _write_on_main(folder, {**result, "status": status, "error": f"{type(error).__name__}: {error}"})
+        reason = explain(error, []) or f"{type(error).__name__}: {error}"
+        _write_on_main(folder, {**result, "status": status, "error": reason})
     except OSError as second:
         log.error("result.json could not be written: %s", second)
 
