@@ -1,6 +1,6 @@
 """Plain `nn.Module`s: a pretrained encoder, its LoRA adapters and a linear head. No Lightning here.
 
-network = build_tagger(backbone_spec, lora_spec, tags=["O", "B-Disease", "I-Disease"])
+network = build_tagger(backbone_spec, lora_spec, num_tags=3)
 emissions_NC = network(batch)
 """
 
