@@ -1,6 +1,6 @@
 """Do a model's spans depend on batch size, order or padding? `python -m benchmarks.invariance MODEL DATASET`.
 
-Tags the dev texts of a corpus three ways, in float32 and in bfloat16, and counts the spans that differ from the first way.
+Tags the dev texts of a corpus three ways, in float32 and in bfloat16, and counts the spans that differ from the first.
 """
 
 from __future__ import annotations
