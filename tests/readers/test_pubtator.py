@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.memory import consume, peak_memory
 
 from openmed.errors import DataError
 from openmed.readers.losses import MENTION_DIFFERS, RELATION
@@ -31,7 +32,7 @@ def read(path: Path, text: str | bytes, losses: Counter[str] | None = None) -> l
     return list(read_pubtator(path, losses=losses))
 
 
-def refusal(path: Path, text: str) -> DataError:
+def refusal(path: Path, text: str | bytes) -> DataError:
     with pytest.raises(DataError) as caught:
         read(path, text)
     assert caught.value.mend
@@ -90,6 +91,52 @@ def test_overlapping_and_repeated_mentions_are_kept(tmp_path):
     assert len(document.spans) == 3
 
 
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("1|t|Title only.\n", "Title only."),
+        ("1|a|Abstract only.\n", "Abstract only."),
+        ("1|t|\n1|a|No title.\n", " No title."),
+        ("1|t|T.\n1|a|A.\n1|intro|I.\n1|methods_title|M.\n", "T. A. I. M."),
+    ],
+    ids=["no abstract", "no title", "an empty title", "sections of a full text"],
+)
+def test_sections_are_joined_by_one_space(tmp_path, lines, text):
+    losses: Counter[str] = Counter()
+    last = f"1\t{len(text) - 2}\t{len(text)}\t{text[-2:]}\tDisease\n"
+    (document,) = read(tmp_path, lines + last, losses)
+    assert document.text == text
+    assert document.spans == (Span(len(text) - 2, len(text), "Disease"),)
+    assert losses == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "identifier"),
+    [
+        ("", None),
+        ("\t", None),
+        ("\t-", None),
+        ("\t-1", None),
+        ("\tMESH:D1", "MESH:D1"),
+        ("\tD1|D2", "D1|D2"),
+        ("\tD1\ta|b", "D1"),
+        ("\t-1\ta|b", None),
+    ],
+)
+def test_the_identifier_is_the_sixth_column_where_it_names_a_concept(tmp_path, column, identifier):
+    (document,) = read(tmp_path, f"{HEAD}1\t0\t7\tAspirin\tChemical{column}\n")
+    assert document.spans == (Span(0, 7, "Chemical"),)
+    assert document.spans[0].identifier == identifier
+
+
+@pytest.mark.parametrize("between", ["\n", "", "\n2|t|Another.\n\n"], ids=["blank line", "none", "another document"])
+def test_a_document_that_stands_twice_is_read_twice(tmp_path, between):
+    one = f"{HEAD}1\t0\t7\tAspirin\tChemical\n"
+    (expected,) = read(tmp_path, one)
+    documents = read(tmp_path, one + between + one)
+    assert [document for document in documents if document.id == "1"] == [expected, expected]
+
+
 def test_reading_streams(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text(f"{EXAMPLE}\nbroken\n", encoding="utf-8")
@@ -134,6 +181,30 @@ def test_a_mention_before_any_text_is_refused(tmp_path):
     error = refusal(tmp_path, "\n1\t0\t7\tAspirin\tChemical\n")
     assert "before any title" in str(error)
     assert error.line == 2
+
+
+def test_a_document_opens_with_title_or_abstract(tmp_path):
+    assert "before any title" in str(refusal(tmp_path, "a|b|c\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(f"{HEAD}1\t0\t7\tAsp\0rin\tChemical\n".encode(), "NUL"), (f"{HEAD}2|t|".encode() + b"tum\xf6r\n", "not UTF-8")],
+)
+def test_what_is_no_text_is_refused_with_its_line(tmp_path, content, problem):
+    error = refusal(tmp_path, content)
+    assert problem in str(error)
+    assert error.line == 3
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    def peak(size: int) -> int:
+        path = tmp_path / f"{size}.txt"
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(f"{HEAD}1\t0\t7\tAspirin\tChemical\tD{i}\n\n" for i in range(size))
+        return peak_memory(lambda: consume(read_pubtator(path)))
+
+    assert peak(10_000) < 1.1 * peak(200)
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"])

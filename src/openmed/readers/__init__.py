@@ -9,10 +9,15 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from os import PathLike
+from pathlib import Path
 
 from openmed.errors import ConfigError, DataError, nearest
+from openmed.readers.bc2gm import read_bc2gm
+from openmed.readers.bioc import read_bioc
+from openmed.readers.brat import read_brat
 from openmed.readers.conll import read_conll
-from openmed.readers.detect import detect_format
+from openmed.readers.containers import ARCHIVE_SUFFIXES, located
+from openmed.readers.detect import data_files, detect_format
 from openmed.readers.inline import format_inline, read_inline
 from openmed.readers.jsonl import read_jsonl
 from openmed.readers.pubtator import read_pubtator
@@ -23,6 +28,9 @@ __all__ = [
     "detect_format",
     "format_inline",
     "read",
+    "read_bc2gm",
+    "read_bioc",
+    "read_brat",
     "read_conll",
     "read_inline",
     "read_jsonl",
@@ -30,6 +38,9 @@ __all__ = [
 ]
 
 READERS: dict[str, Callable[..., Iterator[Document]]] = {
+    "bc2gm": read_bc2gm,
+    "bioc": read_bioc,
+    "brat": read_brat,
     "conll": read_conll,
     "inline": read_inline,
     "jsonl": read_jsonl,
@@ -40,7 +51,7 @@ READERS: dict[str, Callable[..., Iterator[Document]]] = {
 def read(
     path: str | PathLike[str], *, format: str | None = None, losses: Counter[str] | None = None, **options
 ) -> Iterator[Document]:
-    """Stream the documents of a file.
+    """Stream the documents of a file, of all files of a folder, or of an archive (or a place within one).
 
     Args:
         format: one of `READERS`; None goes by the file's suffix or content (`detect_format`).
@@ -58,4 +69,17 @@ def read(
     for option in sorted(options.keys() - known):
         mend = nearest(option, known) if known else "leave it out: this format has none"
         raise ConfigError(f"format {name!r} has no option {option!r}", mend=mend)
-    return READERS[name](path, losses=losses, **options)
+    packed = Path(path).name.lower().endswith(ARCHIVE_SUFFIXES)
+    if name == "brat" or (Path(path).is_file() and not packed):
+        return READERS[name](path, losses=losses, **options)
+    return _read_inside(path, name, losses, options)
+
+
+def _read_inside(
+    path: str | PathLike[str], name: str, losses: Counter[str] | None, options: dict
+) -> Iterator[Document]:
+    """The files of a folder, one after the other; of an archive, what stands in it."""
+    with located(path) as place:
+        one = place.is_file() or name == "bc2gm"
+        for file in [place] if one else data_files(place):
+            yield from READERS[name](file, losses=losses, **options)

@@ -1,7 +1,9 @@
 """PubTator: `PMID|t|title`, `PMID|a|abstract`, then one tab-separated line per mention; blank line between
 documents.
 
-The document's text is title, one space, abstract, which is what the offsets count. Relation lines are passed over.
+The document's text is title, one space, abstract, which is what the offsets count; further sections (of full
+texts, `PMID|intro|text`) follow in the same way. Relation lines are passed over, as is a mention's seventh column (in
+BC5CDR the parts of a composite mention).
 
     for document in read_pubtator("NCBItestset_corpus.txt"): ...
 """
@@ -19,7 +21,10 @@ from openmed.readers.lines import numbered_lines
 from openmed.readers.losses import MENTION_DIFFERS, RELATION
 from openmed.spans import Document, Span
 
-_TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_TEXT_LINE = re.compile(r"([^|\t]+)\|(\w+)\|(.*)", re.DOTALL)
+_OPENING = ("t", "a")
+_NO_CONCEPT = ("", "-", "-1")
+"""What stands in the column of identifiers when the mention was normalised to nothing."""
 _MEND = "lines are 'PMID|t|title', 'PMID|a|abstract' and 'PMID<tab>start<tab>end<tab>mention<tab>type[<tab>identifier]'"
 
 
@@ -43,7 +48,9 @@ def read_pubtator(path: str | PathLike[str], *, losses: Counter[str] | None = No
             draft = None
             continue
         found = True
-        if match := _TEXT_LINE.match(line):
+        match = _TEXT_LINE.match(line)
+        # Only t and a open a document: what else has bars in it may be of another format.
+        if match and (draft or match[2] in _OPENING):
             identifier, kind, text = match.groups()
             if draft is None or (kind == "t" and draft.parts):
                 if draft:
@@ -51,7 +58,7 @@ def read_pubtator(path: str | PathLike[str], *, losses: Counter[str] | None = No
                 draft = _Draft(identifier, Path(path))
             draft.add_text(identifier, text, number)
         elif draft is None:
-            raise DataError("a mention before any title", path=path, line=number, text=line, mend=_MEND)
+            raise DataError("a line before any title", path=path, line=number, text=line, mend=_MEND)
         else:
             draft.add_mention(line, number, losses)
     if draft:
@@ -109,7 +116,8 @@ class _Draft:
             )
         if self._text[start:end] != mention:
             losses[MENTION_DIFFERS] += 1
-        self.spans.append(Span(start, end, label, identifier=fields[5] if len(fields) > 5 and fields[5] else None))
+        concept = fields[5] if len(fields) > 5 and fields[5] not in _NO_CONCEPT else None
+        self.spans.append(Span(start, end, label, identifier=concept))
 
     def finish(self) -> Document:
         return Document(self.identifier, " ".join(self.parts), tuple(self.spans))

@@ -6,6 +6,7 @@ write_jsonl(documents, path)
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from os import PathLike
 from typing import Any
@@ -49,11 +50,16 @@ def span_json(document: Document, span: Span) -> dict[str, Any]:
     return entry
 
 
-def write_jsonl(entries: Iterable[Document | dict[str, Any]], path: str | PathLike[str]) -> int:
-    """Write documents (or ready entries), one a line; returns how many. The file appears only when whole."""
+def write_jsonl(
+    documents: Iterable[Document | dict[str, Any]], path: str | PathLike[str], *, losses: Counter[str] | None = None
+) -> int:
+    """Write documents (or ready entries), one a line; returns how many. The file appears only when whole.
+
+    Nothing of a document is lost, so nothing is added to `losses`.
+    """
     number = 0
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for entry in entries:
+        for entry in documents:
             line = document_json(entry) if isinstance(entry, Document) else entry
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             number += 1
