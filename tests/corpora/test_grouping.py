@@ -214,6 +214,15 @@ def test_few_letters_are_not_looked_for_past_a_gap():
     assert losses == {NOT_IN_NATIVE: 1}
 
 
+def test_a_letter_or_two_are_no_proof_of_a_long_document():
+    documents, losses = by_native(sentences("Ge"), ("1", f"Genes. {LONG}"))
+    assert [document.group for document in documents] == ["s0"]
+    assert losses == {NOT_IN_NATIVE: 1}
+    whole, losses = by_native(sentences("I."), ("1", "I."))
+    assert [document.group for document in whole] == ["1"]
+    assert not losses
+
+
 def test_mentions_of_the_native_file_are_not_taken_over():
     native = Document("1", "A a.", (Span(0, 1, "Chemical"),))
     (document,) = group_by_native(sentences("A a ."), [native], Counter(), max_words=250)

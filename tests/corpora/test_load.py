@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import openmed.readers
-from openmed.corpora import SPLITS, CorpusSpec, load_spec, load_split
+from openmed.corpora import SPLITS, CorpusSpec, digest, load_spec, load_split
 from openmed.corpora.grouping import NOT_IN_NATIVE
-from openmed.corpora.load import DROPPED_TYPE, DUPLICATE_ID
+from openmed.corpora.load import DROPPED_TYPE, DUPLICATE_ID, ID_NOT_FOUND
 from openmed.errors import ConfigError, DataError
 from openmed.readers.losses import MENTION_DIFFERS, RELATION
 from openmed.spans import Document
@@ -32,7 +32,7 @@ def train(tmp_path: Path) -> Path:
 
 
 def spec(train: Path, **settings: Any) -> CorpusSpec:
-    return CorpusSpec.from_mapping({"name": "mine", "train": str(train), "dev": str(train), **settings})
+    return CorpusSpec.from_mapping({"name": "mine", "train": str(train), "dev": str(train)} | settings)
 
 
 def write(path: Path, text: str) -> Path:
@@ -129,6 +129,63 @@ def test_a_type_that_the_mapping_does_not_name_is_an_error_with_the_nearest(trai
     assert "text: 'liver'" in message
     assert "map it to null" in message
     assert "Did you mean 'Organs'" in message
+
+
+def test_types_that_the_mapping_does_not_name_are_kept_or_dropped_when_told(train):
+    renamed = {"Gene": "Thing"}
+    kept = load_split(spec(train, types=renamed, other_types="keep"), "train")
+    assert labels(kept.documents) == ["Thing", "Species", "Organ"]
+    dropped = load_split(spec(train, types=renamed, other_types="drop"), "train")
+    assert labels(dropped.documents) == ["Thing"]
+    assert dropped.losses == {DROPPED_TYPE: 2}
+
+
+# ---- which documents make a split
+
+
+def many(folder: Path, number: int = 30) -> Path:
+    lines = (JSONL.replace('"a"', f'"{n}"') for n in range(number))
+    return write(folder / "many.jsonl", "".join(lines))
+
+
+def test_a_list_of_ids_chooses_the_documents_and_a_split_without_list_has_the_rest(tmp_path):
+    path = many(tmp_path)
+    dev = write(tmp_path / "dev.txt", "7\n3\n\n99\n")
+    corpus = spec(path, ids={"dev": str(dev)})
+    chosen, rest = load_split(corpus, "dev"), load_split(corpus, "train")
+    assert [document.id for document in chosen.documents] == ["3", "7"]
+    assert chosen.losses == {ID_NOT_FOUND: 1}
+    assert {document.id for document in rest.documents} == {str(n) for n in range(30)} - {"3", "7"}
+    assert rest.losses == {}
+    assert set(chosen.hashes) == set(rest.hashes) == {str(path), str(dev)}
+
+
+def test_without_a_dev_file_train_is_shared_out(tmp_path):
+    broken = JSONL.replace('"a"', '"x"').replace('"label": "Gene"', '"label": "Gene", "text": "p54"')
+    path = write(tmp_path / "x.jsonl", many(tmp_path).read_text() + broken)
+    corpus = spec(path, dev=None)
+    train, dev = (load_split(corpus, split) for split in ("train", "dev"))
+    assert (len(train.documents), len(dev.documents)) == (28, 3)
+    assert not {document.id for document in train.documents} & {document.id for document in dev.documents}
+    assert (train.losses, dev.losses) == ({MENTION_DIFFERS: 1}, {}), "what the one file lost is told once"
+    other = load_split(spec(path, dev=None, split_seed=2), "dev")
+    assert {document.id for document in other.documents} != {document.id for document in dev.documents}
+    assert len(load_split(spec(path, dev=None, dev_fraction=0.3), "dev").documents) == 9
+
+
+def test_a_corpus_too_small_to_share_out_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match=r"no dev split can be set aside from the 1 documents.*dataset\.dev=<file>"):
+        load_split(spec(write(tmp_path / "x.jsonl", JSONL), dev=None), "train")
+
+
+def test_a_folder_is_told_by_its_tree(tmp_path):
+    folder = tmp_path / "brat"
+    folder.mkdir()
+    write(folder / "1.txt", "p53 in mice")
+    write(folder / "1.ann", "T1\tGene 0 3\tp53\n")
+    split = load_split(spec(folder), "train")
+    assert labels(split.documents) == ["Gene"]
+    assert split.hashes == {str(folder): f"git-tree:{digest(folder, 'git-tree')}"}
 
 
 # ---- ids
@@ -231,11 +288,3 @@ def test_every_sentence_of_the_real_corpora_finds_its_one_abstract(name, split):
 )
 def test_the_native_abstracts_tell_their_losses(name, split, losses):
     assert load_split(load_spec(name), split).losses == losses
-
-
-@needs_corpora
-def test_the_published_counts_are_those_of_the_yamls():
-    entities = {
-        name: [load_spec(name).counts[split]["entities"] for split in SPLITS] for name in ("ncbi", "bc5cdr_disease")
-    }
-    assert entities == {"ncbi": [5134, 787, 960], "bc5cdr_disease": [4182, 4246, 4424]}

@@ -168,7 +168,7 @@ def broken(tmp_path, split, text):
         (["module.label_smoothing=1"], "outside 0..1"),
         (["backbone.weights=./nowhere"], "no such folder"),
         (["backbone.weights=package:no_such_package/model"], "pip install"),
-        (["dataset=custom", "dataset.train=a.tsv"], "dataset.dev"),
+        (["dataset=custom"], "dataset.train"),
         (["dataset=custom", "dataset.train=no.tsv", "dataset.dev=no.tsv"], "no such file"),
         (["logger.kind=tensorbord"], "logger=csv"),
         (["threads=0"], "at least 1"),

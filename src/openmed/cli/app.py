@@ -13,6 +13,7 @@ import typer
 
 from openmed.cli.corpora import corpora_app
 from openmed.cli.predict import predict
+from openmed.cli.score import score
 from openmed.errors import OpenMedError
 
 TRACEBACK = "OPENMED_TRACEBACK"
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(predict)
+app.command()(score)
 app.add_typer(corpora_app, name="corpora")
 
 

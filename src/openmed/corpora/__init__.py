@@ -4,9 +4,11 @@ spec = load_spec("ncbi")
 train = load_split(spec, "train")
 """
 
-from openmed.corpora.files import cache_folder, corpus_file, data_folder, digest, spec_is_here
+from openmed.corpora.digests import digest
+from openmed.corpora.files import cache_folder, corpus_file, data_folder, fetch_all, spec_is_here
 from openmed.corpora.grouping import group_by_native, group_in_runs
-from openmed.corpora.load import Split, count, load_split
+from openmed.corpora.holdout import held_out
+from openmed.corpora.load import Split, count, identity, load_split
 from openmed.corpora.spec import SPLITS, CorpusSpec, conf_folder, corpus_names, load_spec
 
 __all__ = [
@@ -20,8 +22,11 @@ __all__ = [
     "count",
     "data_folder",
     "digest",
+    "fetch_all",
     "group_by_native",
     "group_in_runs",
+    "held_out",
+    "identity",
     "load_spec",
     "load_split",
     "spec_is_here",

@@ -1,22 +1,56 @@
 """Find, fetch and verify the files of a corpus.
 
 The data folder is `$OPENMED_DATA` where set (it may be read-only: nothing is ever written there unless something has
-to be fetched), else the user's cache folder.
+to be fetched), else the user's cache folder. What has to be fetched is looked for at `$OPENMED_MIRROR/<name in the
+YAML>` first, where that is set, then at its own address; a part of an archive (`inside`) is looked for at the mirror as
+`<name>.tar.gz`, which is the whole archive, of whatever kind, as its own address gives it.
 
     path = corpus_file(spec, "ner/NCBI-disease/train.tsv")
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
+import logging
 import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files as package_files
 from pathlib import Path
+from urllib.parse import quote
 
+from openmed.corpora.digests import found_instead
+from openmed.corpora.fetch import PATIENCE, Patience, Report, fetch_file
 from openmed.corpora.spec import CorpusSpec, SourceFile
-from openmed.errors import DataError
+from openmed.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
 
 PACKAGE = "package:"
+MIRROR = "OPENMED_MIRROR"
+MAX_DOWNLOADS = 4
+"""At once, of one corpus: enough to hide the waiting, few enough not to be refused."""
+
+Progress = Callable[[str, int, int | None], None]
+"""Told now and then of each download: name, bytes so far, bytes in all (None where the server does not say)."""
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A file of a corpus, verified.
+
+    Attributes:
+        path: where it is.
+        fetched: whether it was downloaded just now.
+        set_aside: where a file of other content went that had been in its place.
+    """
+
+    path: Path
+    fetched: bool = False
+    set_aside: Path | None = None
 
 
 def data_folder() -> Path:
@@ -36,74 +70,203 @@ def cache_folder() -> Path:
 def corpus_file(spec: CorpusSpec, name: str) -> Path:
     """The local, verified path of a corpus's file, fetched first if it is not there and may be.
 
+    Args:
+        name: as in the YAML: a key of `spec.files`; a path below one that is a folder or an archive; the folder that
+            some of them lie in; a path of the user's own; or `package:<file under openmed/assets>`. A path into an
+            archive is returned as it is: the archive is there and verified, what it holds is for the readers to find.
+
     Raises:
         DataError: missing and not to be had, or its digest is none of the accepted ones.
+    """
+    return obtain(spec, name).path
+
+
+def fetch_all(spec: CorpusSpec, *, progress: Progress | None = None) -> dict[str, Path]:
+    """{name: local, verified path} of all the files of a corpus, fetched in parallel where they are missing.
+
+    Raises:
+        DataError: names each file that could not be had, and why. All are tried first.
+    """
+    obtained, problems = obtain_each(spec, progress=progress)
+    if problems:
+        raise together(spec, problems)
+    return {name: one.path for name, one in obtained.items()}
+
+
+def obtain_each(
+    spec: CorpusSpec, *, again: bool = False, progress: Progress | None = None, patience: Patience = PATIENCE
+) -> tuple[dict[str, Obtained], dict[str, DataError]]:
+    """(what could be had, why the rest could not) of all the files of a corpus, in the order of the YAML.
+
+    Args:
+        again, progress, patience: as for `obtain`.
+    """
+    names = list(spec.files) or list(dict.fromkeys(spec.split_file(split) or "" for split in spec.splits))
+
+    def attempt(name: str) -> Obtained | DataError:
+        try:
+            return obtain(spec, name, again=again, progress=progress, patience=patience)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(MAX_DOWNLOADS) as pool:
+        results = dict(zip(names, pool.map(attempt, names), strict=True))
+    obtained = {name: result for name, result in results.items() if isinstance(result, Obtained)}
+    return obtained, {name: result for name, result in results.items() if isinstance(result, DataError)}
+
+
+def together(spec: CorpusSpec, problems: Mapping[str, DataError]) -> DataError:
+    """One error for all the files of a corpus that could not be had: each file's own problem, each mend once."""
+    if len(problems) == 1:
+        return next(iter(problems.values()))
+    told = "; ".join(f"{error.path}: {error.problem}" for error in problems.values())
+    mends = dict.fromkeys(error.mend for error in problems.values() if error.mend)
+    return DataError(f"{len(problems)} files of {spec.name} could not be had: {told}", mend=". ".join(mends))
+
+
+def obtain(
+    spec: CorpusSpec,
+    name: str,
+    *,
+    again: bool = False,
+    progress: Progress | None = None,
+    patience: Patience = PATIENCE,
+) -> Obtained:
+    """As `corpus_file`, and tells how it came there.
+
+    Args:
+        again: what is there with a digest that is not accepted is set aside (`<name>.bad`) and fetched anew.
+        progress: told of a download as it goes on, from the thread that makes it.
+        patience: how often and how long a download is tried.
+
+    Raises:
+        DataError: as `corpus_file`.
     """
     if name.startswith(PACKAGE):
         path = Path(str(package_files("openmed"))) / "assets" / name.removeprefix(PACKAGE)
         if not path.is_file():
             raise DataError("no such file in the package", path=path, mend="reinstall openmed-ner")
-        return path
-    source = spec.files.get(name)
-    if source is None:
-        path = Path(name).expanduser()
-        if not path.exists():
-            raise DataError("no such file", path=path, mend=f"correct the path of dataset {spec.name!r}")
-        return path
-    path = data_folder() / name
-    if not path.is_file():
-        _fetch(spec, name, source, path)
-    if source.hashes and not set(source.hashes) & {f"{kind}:{digest(path, kind)}" for kind in kinds(source)}:
-        raise DataError(
-            f"its {' and '.join(kinds(source))} is none of the accepted {', '.join(source.hashes)}",
-            path=path,
-            mend="the file was changed or broke off while copying: delete it and fetch it again",
-        )
-    return path
-
-
-def kinds(source: SourceFile) -> list[str]:
-    """The digests that a file's accepted hashes are written in."""
-    return sorted({value.split(":", 1)[0] for value in source.hashes})
-
-
-def digest(path: Path, kind: str = "sha256") -> str:
-    """Hex digest of a file: "sha256", or "git-blob" (what `git hash-object` prints).
-
-    Raises:
-        ValueError: another kind.
-    """
-    if kind == "sha256":
-        state = hashlib.sha256()
-    elif kind == "git-blob":
-        state = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    else:
-        raise ValueError(f"unknown digest {kind!r}: sha256 or git-blob")
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()
-
-
-def _fetch(spec: CorpusSpec, name: str, source: SourceFile, path: Path) -> None:
-    if source.by_hand or not source.url:
-        raise DataError(
-            "not here, and may not be fetched", path=path, mend=source.by_hand or "put the file there by hand"
-        )
-    import pooch
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(source.url, known_hash=None, fname=path.name, path=path.parent)
-    except Exception as error:  # pooch passes through whatever requests, the disk and the proxy raise
-        raise DataError(
-            f"dataset {spec.name!r} is not here and could not be fetched ({type(error).__name__}: {error})",
-            path=path,
-            mend=f"download {source.url} on a machine with a network and put it there, "
-            "or set OPENMED_DATA to a folder that holds it",
-        ) from error
+        return Obtained(path)
+    key = max((key for key in spec.files if f"{name}/".startswith(f"{key}/")), key=len, default=None)
+    if key is None and (below := [key for key in spec.files if key.startswith(f"{name}/")]):
+        parts = [_obtain_key(spec, key, again, partial(progress, key) if progress else None, patience) for key in below]
+        return Obtained(data_folder() / name, fetched=any(part.fetched for part in parts))
+    if key is None:
+        return Obtained(_existing(Path(name).expanduser(), f"correct the path of dataset {spec.name!r}"))
+    got = _obtain_key(spec, key, again, partial(progress, key) if progress else None, patience)
+    if key == name:
+        return got
+    path = got.path / name.removeprefix(f"{key}/")
+    return replace(got, path=_existing(path, f"correct the path in the YAML of {spec.name!r}: {key} is as published"))
 
 
 def spec_is_here(spec: CorpusSpec) -> bool:
     """Whether every file of the corpus is on this machine (their digests are checked on use)."""
-    return all((data_folder() / name).is_file() for name in spec.files)
+    return all((data_folder() / name).exists() for name in spec.files)
+
+
+def _existing(path: Path, mend: str) -> Path:
+    """The path, if it is there or leads into a file that is."""
+    nearest = next((part for part in (path, *path.parents) if part.exists()), None)
+    if nearest is None or not (nearest == path or nearest.is_file()):
+        raise DataError("no such file", path=path, mend=mend)
+    return path
+
+
+def _obtain_key(spec: CorpusSpec, key: str, again: bool, report: Report | None, patience: Patience) -> Obtained:
+    path, source = data_folder() / key, spec.files[key]
+    if path.exists():
+        found = found_instead(path, source.hashes)
+        if not found:
+            return Obtained(path)
+        if not again or not _addresses(key, source):
+            raise _altered(spec, path, source, found)
+    elif not _addresses(key, source):
+        raise DataError(
+            "not here, and may not be fetched", path=path, mend=source.by_hand or "put the file there by hand"
+        )
+    try:
+        with _alone(path):
+            if path.exists() and not found_instead(path, source.hashes):  # another process brought it meanwhile
+                return Obtained(path)
+            aside = _set_aside(path) if path.exists() else None
+            _fetch(spec, key, path, report, patience)
+    except OSError as error:
+        raise DataError(
+            f"not here, and cannot be written there ({error.strerror or error})",
+            path=path,
+            mend="make the data folder writable, or set OPENMED_DATA to another",
+        ) from error
+    return Obtained(path, fetched=True, set_aside=aside)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One thread or process at a time gets in, for a path; the lock beside it is there no longer than that."""
+    from filelock import FileLock
+
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            # While it is held this is safe: who waits for the removed file finds it so and starts over (filelock).
+            with suppress(PermissionError):  # Windows, where filelock itself removes it
+                lock.unlink()
+            for folder in new_folders:
+                with suppress(OSError):  # not empty: something came
+                    folder.rmdir()
+
+
+def _fetch(spec: CorpusSpec, key: str, path: Path, report: Report | None, patience: Patience) -> None:
+    source = spec.files[key]
+    failures: list[str] = []
+    for url in _addresses(key, source):
+        try:
+            fetch_file(url, path, hashes=source.hashes, inside=source.inside, patience=patience, report=report)
+        except DataError as error:
+            failures.append(error.problem)
+        else:
+            for failure in failures:
+                log.warning("%s came from its own address; the mirror failed: %s", key, failure)
+            return
+    part = f", take {source.inside} out of it, put that there" if source.inside else ", put it there"
+    raise DataError(
+        f"dataset {spec.name!r} is not here and could not be fetched ({'; '.join(failures)})",
+        path=path,
+        mend=source.by_hand
+        or f"download it on a machine that can{part}; or set OPENMED_DATA to a folder that holds it, or {MIRROR} to an "
+        "address that does",
+    )
+
+
+def _addresses(key: str, source: SourceFile) -> list[str]:
+    """Where a file may be fetched from, in the order to try; none for what has to be got by hand."""
+    own = [source.url] if source.url and not source.by_hand else []
+    mirror = os.environ.get(MIRROR)
+    if not mirror:
+        return own
+    if not mirror.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{MIRROR}={mirror!r} is no http address",
+            mend="write one such as https://host/corpora; for a folder on this machine set OPENMED_DATA",
+        )
+    return [f"{mirror.rstrip('/')}/{quote(key)}{'.tar.gz' if source.inside else ''}", *own]
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename what is at a path to `<name>.bad`, or `<name>.2.bad` and so on; where it is now."""
+    names = itertools.chain([f"{path.name}.bad"], (f"{path.name}.{number}.bad" for number in itertools.count(2)))
+    return path.rename(next(path.with_name(name) for name in names if not path.with_name(name).exists()))
+
+
+def _altered(spec: CorpusSpec, path: Path, source: SourceFile, found: list[str]) -> DataError:
+    what = "folder was changed (hidden files count too)" if path.is_dir() else "file was changed"
+    way = source.by_hand or f"to set it aside and fetch it again, run: openmed corpora fetch {spec.name} --again"
+    return DataError(
+        f"is {', '.join(found)}, none of the accepted {', '.join(source.hashes)}",
+        path=path,
+        mend=f"the {what} or broke off while copying; {way}",
+    )

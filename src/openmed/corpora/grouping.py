@@ -19,6 +19,7 @@ from openmed.spans import Document, join_documents
 
 NOT_IN_NATIVE = "sentence_not_in_native_file"
 _MIN_LETTERS_AFTER_GAP = 20  # fewer could stand anywhere by chance
+_MIN_LETTERS = 3  # of a longer document; one of which no more was found could be any
 
 
 class _Place(NamedTuple):
@@ -61,6 +62,9 @@ def group_by_native(
     """
     used: Counter[str] = Counter()
     for places, members in _stretches(sentences, native, losses):
+        if places and places[0].rest and sum(len(squeeze(member.text)) for member in members) < _MIN_LETTERS:
+            losses[NOT_IN_NATIVE] += len(members)
+            places = []
         if not places:
             yield from group_in_runs(members, max_words=max_words)
             continue

@@ -1,4 +1,5 @@
-"""Read a split of a corpus: verified file -> reader -> types mapped -> grouped into documents -> counts checked.
+"""Read a split of a corpus: verified file -> reader -> the split's documents chosen -> types mapped -> grouped into
+documents -> dev set aside where it has no file -> counts checked.
 
 split = load_split(load_spec("ncbi"), "dev")
 split.documents, split.losses, split.hashes
@@ -11,14 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openmed.corpora.files import corpus_file, digest
+from openmed.corpora.digests import digest
+from openmed.corpora.files import corpus_file
 from openmed.corpora.grouping import group_by_native, group_in_runs
-from openmed.corpora.spec import CorpusSpec, Grouping
+from openmed.corpora.holdout import held_out
+from openmed.corpora.spec import SPLITS, CorpusSpec, Grouping, Selection
 from openmed.errors import DataError, nearest
 from openmed.readers import detect_format, read
+from openmed.readers.containers import split_archive
+from openmed.readers.lines import numbered_lines
 from openmed.spans import Document, Span
 
 DUPLICATE_ID = "duplicate_id"
+ID_NOT_FOUND = "id_not_found"
+"""A document that the split's list names and the corpus does not hold."""
 DROPPED_TYPE = "mention_of_dropped_type"
 
 
@@ -30,7 +37,7 @@ class Split:
         documents: abstracts (or whatever the corpus's documents are), with sentences where known.
         counts: documents, sentences, words (of tokenised corpora), entities, and entities per type.
         losses: what reading had to leave out, by kind.
-        hashes: path (as in the YAML) -> "sha256:<hex>".
+        hashes: path (as in the YAML) -> "sha256:<hex>", of a folder "git-tree:<hex>".
     """
 
     name: str
@@ -51,20 +58,26 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
         raise DataError(f"dataset {spec.name!r} has no {split} split", mend=f"set dataset.{split}=<file>")
     path = corpus_file(spec, name)
     losses: Counter[str] = Counter()
-    hashes = {name: f"sha256:{digest(path)}"} if path.is_file() else {}
+    hashes = {name: identity(path)}
     format = spec.format or detect_format(path)
     documents = read(path, format=format, losses=losses, **spec.options)
+    if spec.ids is not None:
+        documents = _chosen(spec, spec.ids, split, documents, losses, hashes)
     if spec.types is not None:
-        documents = _map_types(documents, spec.types, path, losses)
+        documents = _map_types(documents, spec.types, spec.other_types, path, losses)
     if spec.groups is not None:
         documents = _grouped(spec, spec.groups, split, documents, losses, hashes)
     elif format == "conll":  # token files come as bare sentences
         documents = group_in_runs(documents, max_words=Grouping().max_words)
     documents = list(_unique(documents, losses))
+    if spec.makes_dev and split != "test":
+        documents = _without_dev(spec, documents, path) if split == "train" else _dev_of(spec, documents, path)
     if not documents:
         raise DataError(
             f"the {split} split of {spec.name!r} is empty", path=path, mend="give a file with documents in it"
         )
+    if spec.makes_dev and split == "dev":
+        losses.clear()  # of the one file that both are read from; they are told with train
     counts = count(documents)
     _check_counts(spec, split, counts, path)
     return Split(split, documents, counts, dict(losses), hashes)
@@ -84,19 +97,20 @@ def count(documents: Iterable[Document]) -> dict[str, int]:
 
 
 def _map_types(
-    documents: Iterable[Document], types: Mapping[str, str | None], path: Path, losses: Counter[str]
+    documents: Iterable[Document], types: Mapping[str, str | None], others: str, path: Path, losses: Counter[str]
 ) -> Iterator[Document]:
     for document in documents:
         spans: list[Span] = []
         for span in document.spans:
-            if span.label not in types:
+            if span.label not in types and others == "refuse":
                 raise DataError(
                     f"document {document.id!r} has a mention of type {span.label!r}, which dataset.types does not name",
                     path=path,
                     text=document.mention(span),
-                    mend=f"add it to dataset.types, or map it to null to leave it out. {nearest(span.label, types)}",
+                    mend="add it to dataset.types, or map it to null to leave it out, or say dataset.other_types=keep "
+                    f"or drop. {nearest(span.label, types)}",
                 )
-            label = types[span.label]
+            label = types.get(span.label, span.label if others == "keep" else None)
             if label is None:
                 losses[DROPPED_TYPE] += 1
             else:
@@ -114,13 +128,67 @@ def _grouped(
 ) -> Iterator[Document]:
     if groups.format is None:
         return group_in_runs(documents, max_words=groups.max_words)
-    name = getattr(groups, split)
+    name = groups.train if split == "dev" and spec.makes_dev else getattr(groups, split)
     if name is None:
         raise DataError(f"dataset {spec.name!r} names no native file for {split}", mend=f"set dataset.groups.{split}")
     path = corpus_file(spec, name)
-    hashes[name] = f"sha256:{digest(path)}"
+    hashes[name] = identity(path)
     native = read(path, format=groups.format)  # of its mentions nothing is kept, so its losses do not matter
     return group_by_native(documents, native, losses, max_words=groups.max_words)
+
+
+def _chosen(
+    spec: CorpusSpec,
+    ids: Selection,
+    split: str,
+    documents: Iterable[Document],
+    losses: Counter[str],
+    hashes: dict[str, str],
+) -> Iterator[Document]:
+    """The documents that the split's list names, in the order of the corpus; ids found nowhere are counted.
+
+    Without a list of its own, a split has the documents that no other's list names.
+    """
+    listed = {name: _read_ids(spec, file, hashes) for name in SPLITS if (file := getattr(ids, name))}
+    wanted = listed.pop(split, None)
+    others = set().union(*listed.values())
+    found: set[str] = set()
+    for document in documents:
+        if document.id in wanted if wanted is not None else document.id not in others:
+            found.add(document.id)
+            yield document
+    if wanted is not None and (missing := len(wanted - found)):
+        losses[ID_NOT_FOUND] += missing
+
+
+def _read_ids(spec: CorpusSpec, name: str, hashes: dict[str, str]) -> set[str]:
+    path = corpus_file(spec, name)
+    hashes[name] = identity(path)
+    return {line.strip() for _, line in numbered_lines(path) if line.strip()}
+
+
+def _dev_of(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Document]:
+    dev = held_out(documents, fraction=spec.dev_fraction, seed=spec.split_seed)
+    if not dev:
+        raise DataError(
+            f"no dev split can be set aside from the {len(documents)} documents of {spec.name!r}: each holds the only "
+            "mentions of some type, or none",
+            path=path,
+            mend="give more documents, or say dataset.dev=<file>",
+        )
+    return [document for document in documents if document.group in dev]
+
+
+def _without_dev(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Document]:
+    dev = {document.id for document in _dev_of(spec, documents, path)}
+    return [document for document in documents if document.id not in dev]
+
+
+def identity(path: Path) -> str:
+    """What a file (an archive, for a path that leads into one) or folder holds, as `<kind of digest>:<hex>`."""
+    whole, _ = split_archive(path)
+    kind = "git-tree" if whole.is_dir() else "sha256"
+    return f"{kind}:{digest(whole, kind)}"
 
 
 def _unique(documents: Iterable[Document], losses: Counter[str]) -> Iterator[Document]:

@@ -20,24 +20,29 @@ from openmed.errors import ConfigError, nearest
 SPLITS = ("train", "dev", "test")
 UNITS = ("sentences", "documents")
 PRIVATE_KEYS = ("_target_",)
+OTHER_TYPES = ("refuse", "keep", "drop")
 MISSING = "???"
 """What Hydra writes where a value must be given."""
-_HASH = re.compile(r"sha256:[0-9a-f]{64}|git-blob:[0-9a-f]{40}")
+_HASH = re.compile(r"sha256:[0-9a-f]{64}|git-(?:blob|tree):[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a corpus.
+    """One file of a corpus, one archive, or one folder.
 
     Args:
         url: where it comes from, at a full commit.
-        hashes: accepted digests, `sha256:<64 hex>` or `git-blob:<40 hex>`; any one of them will do.
+        hashes: accepted digests, `sha256:<64 hex>`, `git-blob:<40 hex>` or, of a folder, `git-tree:<40 hex>`; any one
+            of them will do.
         by_hand: what to get from where, when it may not be fetched.
+        inside: where `url` is an archive (.tar.gz, .zip, ...) of which only one file or folder is wanted: its path in
+            the archive, with `/` between the parts. The hashes are then those of that part, not of the archive.
     """
 
     url: str | None = None
     hashes: tuple[str, ...] = ()
     by_hand: str | None = None
+    inside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,35 @@ class Grouping:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which documents of a file make a split, where one file (or folder) holds several.
+
+    Args:
+        train, dev, test: files that list document ids, one a line; None takes the documents that no list names.
+    """
+
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+
+
+@dataclass(frozen=True)
 class CorpusSpec:
     """A corpus, as its YAML states it.
 
     Args:
         name: as in `dataset=<name>`.
-        train, dev, test: file of each split, relative to the data folder (or a path of the user's own, or
-            `package:<file under openmed/assets>`). A test split may be missing.
+        train, dev, test: file or folder of each split, relative to the data folder (or a path of the user's own, or
+            `package:<file under openmed/assets>`); it may lead into an archive. A test split may be missing; a missing
+            dev split is made of train (`openmed.corpora.holdout`).
         format: name of a reader; None detects it.
         options: passed to the reader (tag scheme, default type).
-        types: type in the file -> type here, or None to leave its mentions out (a type that is not named is an error).
-            None as a whole keeps the file's own and learns them from train.
+        ids: which documents of a file make a split, where several splits share one.
+        dev_fraction: the share of train that becomes dev, where there is no dev file.
+        split_seed: of that choice.
+        types: type in the file -> type here, or None to leave its mentions out. None as a whole keeps the file's own
+            and learns them from train.
+        other_types: what to do with types that `types` does not name: "refuse", "keep" or "drop" them.
         unit: what the corpus's papers score as one: "sentences" or "documents".
         raw: name of the corpus that holds the same documents as raw text with offsets; a tagger trained on tokenised
             text is scored on it too.
@@ -78,16 +101,21 @@ class CorpusSpec:
         title, licence, citation, homepage, quirks: for people.
 
     Raises:
-        ConfigError: an unknown unit, or counts of an unknown split.
+        ConfigError: an unknown unit or other_types, counts of an unknown split, or a dev_fraction that is not between 0
+            and 0.5.
     """
 
     name: str
     train: str
-    dev: str
+    dev: str | None = None
     test: str | None = None
     format: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    ids: Selection | None = None
+    dev_fraction: float = 0.1
+    split_seed: int = 1
     types: Mapping[str, str | None] | None = None
+    other_types: str = "refuse"
     unit: str = "sentences"
     raw: str | None = None
     groups: Grouping | None = None
@@ -102,6 +130,11 @@ class CorpusSpec:
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise ConfigError(f"unknown dataset.unit {self.unit!r}", mend=nearest(str(self.unit), UNITS))
+        if self.other_types not in OTHER_TYPES:
+            mend = nearest(str(self.other_types), OTHER_TYPES)
+            raise ConfigError(f"unknown dataset.other_types {self.other_types!r}", mend=mend)
+        if not 0 < self.dev_fraction < 0.5:
+            raise ConfigError(f"dataset.dev_fraction={self.dev_fraction} must lie between 0 and 0.5", mend="say 0.1")
         for split in self.counts:
             if split not in SPLITS:
                 raise ConfigError(f"unknown split dataset.counts.{split}", mend=nearest(str(split), SPLITS))
@@ -116,27 +149,33 @@ class CorpusSpec:
         values = {key: value for key, value in values.items() if key not in PRIVATE_KEYS}
         _refuse_unknown(values, cls, "dataset")
         values = {key: value for key, value in values.items() if value not in (None, MISSING)}
-        for key in ("name", "train", "dev"):
+        for key in ("name", "train"):
             if not values.get(key):
                 raise ConfigError(
                     f"dataset.{key} is missing", mend=f"say dataset.{key}=<file>, or write it in the YAML"
                 )
-        if "groups" in values:
-            _refuse_unknown(values["groups"], Grouping, "dataset.groups")
-            values["groups"] = Grouping(**values["groups"])
+        for key, kind in (("groups", Grouping), ("ids", Selection)):
+            if key in values:
+                _refuse_unknown(values[key], kind, f"dataset.{key}")
+                values[key] = kind(**values[key])
         if "files" in values:
             values["files"] = {path: _source_file(path, entry) for path, entry in values["files"].items()}
         return cls(**values)
 
     def split_file(self, split: str) -> str | None:
-        """The file of a split, as written in the YAML.
+        """The file of a split, as written in the YAML; of a dev split that is made of train, train's.
 
         Raises:
             ConfigError: not train, dev or test.
         """
         if split not in SPLITS:
             raise ConfigError(f"unknown split {split!r}", mend=nearest(split, SPLITS))
-        return getattr(self, split)
+        return self.train if split == "dev" and self.dev is None else getattr(self, split)
+
+    @property
+    def makes_dev(self) -> bool:
+        """Whether dev is set aside from train, for want of a file."""
+        return self.dev is None
 
     @property
     def type_names(self) -> list[str]:

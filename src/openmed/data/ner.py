@@ -18,7 +18,7 @@ from typing import Any
 
 import lightning as L
 
-from openmed.corpora import SPLITS, CorpusSpec, Split, cache_folder, corpus_file, load_split
+from openmed.corpora import SPLITS, CorpusSpec, Split, cache_folder, fetch_all, load_split
 from openmed.data.cache import cache_key, cached
 from openmed.data.loaders import EvaluationLoader, TrainingLoader, TrainingPlan
 from openmed.encoding import (
@@ -107,8 +107,7 @@ class NerDataModule(L.LightningDataModule):
         if self._info is None:
             documents = self._read("train").documents
             labels = {span.label for document in documents for span in document.spans}
-            mapped = {name for name in (self.spec.types or {}).values() if name is not None}
-            types = tuple(sorted(mapped | labels))
+            types = tuple(sorted({*self.spec.type_names, *labels}))
             if not labels:
                 raise DataError(
                     f"the train split of {self.spec.name!r} has no entities",
@@ -120,9 +119,7 @@ class NerDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Fetch and verify the files, once per machine."""
-        for split in self.spec.splits:
-            if name := self.spec.split_file(split):
-                corpus_file(self.spec, name)
+        fetch_all(self.spec)
 
     def setup(self, stage: str) -> None:
         """Read and tokenise what the stage needs: "fit" and "validate" never touch test."""
@@ -154,6 +151,10 @@ class NerDataModule(L.LightningDataModule):
 
     def documents(self, split: str) -> list[Document]:
         return self._read(split).documents
+
+    def split(self, name: str) -> Split:
+        """A split as it was read: documents, counts, losses, hashes of its files."""
+        return self._read(name)
 
     def describe(self) -> dict[str, Any]:
         """What `result.json` says of the data: {files: {path: hash}, counts: {split: ...}, losses: {split: ...}}."""
@@ -247,7 +248,10 @@ class NerDataModule(L.LightningDataModule):
                     "format": self.spec.format,
                     "options": dict(self.spec.options),
                     "types": dict(self.spec.types or {}),
+                    "other_types": self.spec.other_types,
                     "groups": repr(self.spec.groups),
+                    "ids": repr(self.spec.ids),
+                    "split": [split.name, self.spec.makes_dev, self.spec.dev_fraction, self.spec.split_seed],
                 },
                 "tokenizer": hashlib.sha256(tokenizer_json.encode()).hexdigest(),
                 "splitter": self.info.splitter,

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from openmed.analysis.report.terminal import print_sections
 from openmed.data import NerDataModule
 from openmed.errors import RunError
 from openmed.modules import NerModule
@@ -31,7 +32,9 @@ from openmed.training.build import (
     set_threads,
 )
 from openmed.training.callbacks import Interrupted, Throughput
+from openmed.training.clean import clean_scores
 from openmed.training.evaluate import Evaluation, collect
+from openmed.training.first_look import first_look, is_own
 from openmed.training.friendly import explain
 from openmed.training.outputs import announce, report, shown, write_outputs
 from openmed.training.raw import add_raw_views
@@ -129,6 +132,8 @@ def _train(
     epochs = num_epochs(config, datamodule)
     trainer, throughput = build_trainer(config, folder, logger, precision=precision, epochs=epochs)
     last = folder / "checkpoints" / LAST
+    if is_own(datamodule.spec) and trainer.is_global_zero:
+        print_sections(first_look(datamodule))
     announce(config, datamodule, module, trainer, epochs, folder)
     trainer.fit(module, datamodule, ckpt_path=str(last) if resumed and last.is_file() else None, weights_only=False)
 
@@ -138,6 +143,9 @@ def _train(
     result |= {split: evaluation.as_dict() for split, evaluation in evaluations.items()}
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
+        if "test" in evaluations:
+            seen = {split: datamodule.documents(split) for split in ("train", "dev")}
+            result["test"]["clean"] = clean_scores(evaluations["test"], seen)
         write_outputs(folder, result, evaluations, module, datamodule)
         add_raw_views(result, folder / "model", datamodule.spec)
         write_result(folder, result)

@@ -61,6 +61,11 @@ def score_table(split: str, scores: Mapping[str, Any], unit: str) -> Table:
         table.add_row(name, *values, *numbers, style="bold" if name == "all" else "")
     views = ", ".join(f"{view} F1 {100 * row['f1']:.1f}" for view, row in scores["views"].items())
     table.caption = f"views: {views}"
+    if clean := scores.get("clean"):
+        table.caption += (
+            f"\nwithout {clean['removed']} of {clean['removed'] + clean['units']} {unit} seen in "
+            f"{' or '.join(clean['against'])}: F1 {100 * clean['f1']:.1f}"
+        )
     table.caption_justify = "left"
     return table
 

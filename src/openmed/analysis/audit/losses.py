@@ -1,0 +1,68 @@
+"""What reading a corpus had to leave out or to decide, in plain words.
+
+finding = reading_losses({"train": {"illegal_tag": 3}})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openmed.analysis.audit.finding import Finding, Weight
+from openmed.analysis.report.blocks import Table
+from openmed.corpora.grouping import NOT_IN_NATIVE
+from openmed.corpora.load import DROPPED_TYPE, DUPLICATE_ID
+from openmed.encoding.corpus import LONG_WORD, MENTION_CUT, SENTENCE_CUT
+from openmed.encoding.pieces import EMPTY_WORD, SHARED_PIECE
+from openmed.readers.losses import MENTION_DIFFERS, RELATION
+from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, ILLEGAL_TAG, NESTED, NO_WORD
+
+EXPLAINED = {
+    ILLEGAL_TAG: "tags that break the file's own scheme; they open no entity and are read as O",
+    MENTION_DIFFERS: "mentions whose text is not the one at their offsets; the offsets are believed",
+    RELATION: "relations, which are passed over: mentions are what is read here",
+    DUPLICATE_ID: "documents whose id another one has; a number is added",
+    DROPPED_TYPE: "mentions of a type that the corpus's YAML leaves out on purpose",
+    NOT_IN_NATIVE: "sentences that the native files do not hold; they stay with their neighbours",
+    DISCONTINUOUS: "mentions in several fragments, which word tags cannot hold",
+    NESTED: "mentions that lie in or overlap a longer one, which word tags cannot hold",
+    CUT_BY_WORD: "mentions that begin or end amid a word; they are tagged by whole words",
+    NO_WORD: "mentions that touch no word",
+    SHARED_PIECE: "places where a piece would belong to two words; those words are tokenised one by one",
+    EMPTY_WORD: "words of which the tokenizer leaves nothing; they get its unknown piece",
+    LONG_WORD: "words with more pieces than are kept; the rest of them is left out",
+    SENTENCE_CUT: "sentence edges inside a word; they move to its end",
+    MENTION_CUT: "sentence edges inside a mention; sentence by sentence its first part alone can be tagged",
+}
+"""Name of a loss -> what it is."""
+
+HARMLESS = {RELATION, DROPPED_TYPE, SHARED_PIECE}
+"""Losses that keep nothing from the tagger that it was meant to learn."""
+
+
+def explained(kind: str) -> str:
+    """A loss in plain words; one that is not listed above, by its name."""
+    return EXPLAINED.get(kind, kind.replace("_", " "))
+
+
+def noted(losses: Mapping[str, int]) -> str:
+    """Losses in plain words, each with its number."""
+    return "; ".join(f"{explained(kind)} ({count:,})" for kind, count in losses.items())
+
+
+def reading_losses(losses: Mapping[str, Mapping[str, int]]) -> Finding:
+    """What the reader counted. `losses`: split -> kind -> number."""
+    kinds = sorted({kind for part in losses.values() for kind in part})
+    harmful = [kind for kind in kinds if kind not in HARMLESS]
+    verdict = "Nothing was lost in reading."
+    if kinds:
+        totals = {kind: sum(part.get(kind, 0) for part in losses.values()) for kind in kinds}
+        verdict = f"What was met, and how often: {noted(totals)}."
+    rows = [[explained(kind), *(part.get(kind, 0) for part in losses.values())] for kind in kinds]
+    return Finding(
+        name="reading_losses",
+        title="What reading had to leave out",
+        weight=Weight.TRAINING if harmful else Weight.NOTE if kinds else Weight.NOTHING,
+        verdict=verdict,
+        counts={split: dict(part) for split, part in losses.items()},
+        tables=[Table(["what", *losses], rows)] if rows else [],
+    )

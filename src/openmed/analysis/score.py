@@ -1,0 +1,93 @@
+"""Score predicted annotations against gold ones, from any two files that can be read: exact spans, typed, micro.
+
+pairs = pair_up(gold, predicted)
+score_pairs(pairs).micro.f1, interval(pairs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from openmed.errors import DataError, nearest
+from openmed.metrics import ScoreTable, score_spans
+from openmed.spans import Document
+
+NUM_RESAMPLES = 2_000
+CONFIDENCE = 0.95
+
+
+class Pair(NamedTuple):
+    """The same text, annotated twice."""
+
+    gold: Document
+    predicted: Document
+
+
+def pair_up(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Pair]:
+    """Bring together what annotates the same text: by id where all ids agree, else in the order of the files.
+
+    Raises:
+        DataError: another number of documents, an id on one side only, or texts that differ.
+    """
+    by_id = {document.id: document for document in predicted}
+    ids = {document.id for document in gold}
+    if ids == set(by_id) and len(ids) == len(gold) == len(predicted):
+        pairs = [Pair(document, by_id[document.id]) for document in gold]
+    elif len(gold) == len(predicted):
+        pairs = [Pair(*both) for both in zip(gold, predicted, strict=True)]
+    else:
+        lacking = next((document.id for document in gold if document.id not in by_id), None)
+        told = f"; the first without a prediction is {lacking!r}. {nearest(lacking, by_id)}" if lacking else ""
+        raise DataError(
+            f"{len(gold)} gold documents, {len(predicted)} predicted ones{told[:200]}",
+            mend="score files that hold the same documents",
+        )
+    for one, other in pairs:
+        if one.text != other.text:
+            at = next(
+                (place for place, (a, b) in enumerate(zip(one.text, other.text, strict=False)) if a != b),
+                min(len(one.text), len(other.text)),
+            )
+            raise DataError(
+                f"gold document {one.id!r} and predicted {other.id!r} differ in their text from character {at}",
+                text=f"{one.text[at : at + 20]} / {other.text[at : at + 20]}",
+                mend="offsets compare only on the same text: score the text that was tagged, words and spaces included",
+            )
+    return pairs
+
+
+def score_pairs(pairs: Iterable[Pair]) -> ScoreTable:
+    """Counts per type, over all pairs."""
+    both = list(pairs)
+    return score_spans([pair.gold.spans for pair in both], [pair.predicted.spans for pair in both])
+
+
+def interval(pairs: Iterable[Pair], *, num_resamples: int = NUM_RESAMPLES, seed: int = 1) -> tuple[float, float] | None:
+    """The 95% percentile bootstrap interval of F1, groups (abstracts) drawn with replacement; None for one group.
+
+    Sentences of one abstract depend on each other, so it is groups that are drawn (Koehn 2004 draws sentences).
+    """
+    import numpy as np
+
+    counts_G3 = np.array(list(_counts_of_groups(pairs)), dtype=np.int64).reshape(-1, 3)
+    if len(counts_G3) < 2:
+        return None
+    generator = np.random.default_rng(seed)
+    f1s = []
+    for _ in range(num_resamples):
+        times_G = np.bincount(generator.integers(len(counts_G3), size=len(counts_G3)), minlength=len(counts_G3))
+        tp, fp, fn = (times_G @ counts_G3).tolist()
+        f1s.append(2 * tp / (2 * tp + fp + fn) if tp else 0.0)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(f1s, [tail, 1 - tail]).tolist()
+    return low, high
+
+
+def _counts_of_groups(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, int]]:
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.gold.group, []).append(pair)
+    for members in groups.values():
+        micro = score_pairs(members).micro
+        yield micro.tp, micro.fp, micro.fn

@@ -1,0 +1,69 @@
+"""What a corpus of the user's own turned out to hold, printed before training spends minutes on it.
+
+if is_own(datamodule.spec): print_sections(first_look(datamodule))
+"""
+
+from __future__ import annotations
+
+from openmed.analysis.leakage import Leak, Seen
+from openmed.analysis.report.blocks import Block, Prose, Section
+from openmed.analysis.stats import Profile, overview, profile_documents
+from openmed.corpora import CorpusSpec, corpus_file
+from openmed.corpora.files import PACKAGE
+from openmed.data import NerDataModule
+from openmed.errors import nearest
+from openmed.readers import detect_format
+
+FEW_MENTIONS = 50
+"""Below this many training mentions of a type, a tagger learns little of it."""
+
+
+def is_own(spec: CorpusSpec) -> bool:
+    """Whether the files are the user's own: neither fetched from a pinned address nor shipped in the package."""
+    return not spec.files and not spec.train.startswith(PACKAGE)
+
+
+def first_look(datamodule: NerDataModule) -> list[Section]:
+    """Counts and lengths of train and dev, then what should be known before a score is believed. Test is not read."""
+    spec = datamodule.spec
+    splits = {name: datamodule.split(name) for name in ("train", "dev")}
+    profiles = {
+        name: profile_documents(
+            name, split.documents, splitter=datamodule.info.splitter, counts=split.counts, losses=split.losses
+        )
+        for name, split in splits.items()
+    }
+    types = profiles["train"].per_type
+    notes = [
+        f"Read as {spec.format or detect_format(corpus_file(spec, spec.train))}; types: {', '.join(sorted(types))}."
+    ]
+    if spec.makes_dev:
+        notes.append(
+            f"There is no dev file: {len(splits['dev'].documents):,} documents of train were set aside as dev "
+            f"(dataset.dev_fraction={spec.dev_fraction}, dataset.split_seed={spec.split_seed})."
+        )
+    notes += [
+        f"Type {name} has only {number:,} mentions to learn from."
+        for name, number in sorted(types.items())
+        if number < FEW_MENTIONS
+    ]
+    found = {span.label for document in splits["train"].documents for span in document.spans}
+    notes += [
+        f"dataset.types speaks of {name!r}, but train has no mention of it. {nearest(name, found)}"
+        for name, label in sorted((spec.types or {}).items())
+        if label is not None and label not in found
+    ]
+    if seen := _seen_in_train(datamodule):
+        notes.append(f"{seen:,} sentences of dev stand in train too, or nearly so: dev scores are too good by that.")
+    profile = Profile(spec, profiles, {})
+    blocks: list[Block] = [block for section in overview(profile) for block in section.blocks]
+    return [Section(f"A first look at {spec.name}", [*blocks, *(Prose(f"- {note}") for note in notes)])]
+
+
+def _seen_in_train(datamodule: NerDataModule) -> int:
+    seen = Seen()
+    seen.add("train", datamodule.split("train").documents)
+    leaks: list[Leak | None] = [
+        leak for sentences in seen.leaks(datamodule.split("dev").documents) for leak in sentences
+    ]
+    return sum(leak is not None for leak in leaks)

@@ -1,0 +1,77 @@
+"""Scores of two files: texts that do not agree are refused, the interval speaks of groups, seqeval agrees."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+
+from openmed.analysis.score import interval, pair_up, score_pairs
+from openmed.errors import DataError
+from openmed.readers import read
+from openmed.spans import Document, Span
+
+TEXT = "Aspirin relieves headache."
+CHEMICAL, DISEASE = Span(0, 7, "Chemical"), Span(17, 25, "Disease")
+
+
+def document(id: str, *spans: Span, text: str = TEXT, group: str = "") -> Document:
+    return Document(id, text, spans, group)
+
+
+def test_documents_meet_by_id_in_whatever_order():
+    gold = [document("1", CHEMICAL), document("2", DISEASE)]
+    pairs = pair_up(gold, gold[::-1])
+    assert score_pairs(pairs).micro.f1 == 1
+
+
+def test_documents_without_common_ids_meet_in_order():
+    pairs = pair_up([document("a", CHEMICAL), document("b")], [document("x", CHEMICAL), document("y", DISEASE)])
+    micro = score_pairs(pairs).micro
+    assert (micro.tp, micro.fp, micro.fn) == (1, 1, 0)
+
+
+def test_a_document_too_few_is_refused_by_name():
+    with pytest.raises(DataError, match=r"2 gold documents, 1 predicted ones; the first without a prediction is 'b'"):
+        pair_up([document("a"), document("b")], [document("a")])
+
+
+@pytest.mark.parametrize("other", ["Aspirin  relieves headache.", "Aspirin relieves", TEXT + " "])
+def test_another_text_is_refused_where_it_begins_to_differ(other):
+    with pytest.raises(DataError, match=r"differ in their text from character (8|16|26)"):
+        pair_up([document("1")], [document("1", text=other)])
+
+
+def test_the_interval_draws_groups_not_sentences():
+    sure = [document(str(n), CHEMICAL, group=str(n)) for n in range(40)]
+    found = [document(str(n), *([CHEMICAL] if n % 2 else []), group=str(n)) for n in range(40)]
+    low, high = interval(pair_up(sure, found)) or (0, 0)
+    assert 0.4 < low < score_pairs(pair_up(sure, found)).micro.f1 < high < 0.85
+    few = [document(str(n), CHEMICAL, group=str(n % 4)) for n in range(40)]
+    few_found = [document(str(n), *([CHEMICAL] if n % 2 else []), group=str(n % 4)) for n in range(40)]
+    low_few, high_few = interval(pair_up(few, few_found)) or (0, 0)
+    assert high_few - low_few > high - low, "four abstracts say less than forty"
+    assert interval(pair_up(few, few_found)) == (low_few, high_few), "same files, same interval"
+
+
+def test_one_group_has_no_interval():
+    assert interval([]) is None
+    assert interval(pair_up([document("1", CHEMICAL)], [document("1", CHEMICAL)])) is None
+
+
+TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), min_size=1, max_size=12)
+
+
+@given(TAGS, st.data())
+def test_token_files_are_scored_as_seqeval_does_strictly(tmp_path_factory, gold, data):
+    pred = data.draw(st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y"]), min_size=len(gold), max_size=len(gold)))
+    folder = tmp_path_factory.mktemp("tokens")
+    documents = {}
+    for name, tags in (("gold", gold), ("pred", pred)):
+        path = folder / f"{name}.tsv"
+        path.write_text("\n".join(f"w{place}\t{tag}" for place, tag in enumerate(tags)) + "\n")
+        documents[name] = list(read(path, format="conll", scheme="iob2"))
+    ours = score_pairs(pair_up(documents["gold"], documents["pred"])).micro.f1
+    assert ours == pytest.approx(f1_score([gold], [pred], mode="strict", scheme=IOB2, zero_division=0))
