@@ -11,7 +11,7 @@ from time import perf_counter
 
 import pytest
 
-from openmed.corpora import SPLITS, CorpusSpec, Split, corpus_names, data_folder, load_spec, load_split
+from openmed.corpora import SPLITS, CorpusSpec, Split, corpus_names, is_here, load_spec, load_split
 from openmed.corpora.files import PACKAGE, corpus_file
 from openmed.encoding import choose_splitter
 from openmed.encoding.words import words_of
@@ -57,15 +57,10 @@ def present(name: str) -> dict[str, Split]:
     if not os.environ.get("OPENMED_DATA"):
         pytest.skip("OPENMED_DATA does not name a folder of corpora")
     spec = load_spec(name)
-    splits = {split: load_split(spec, split) for split in spec.splits if is_here(spec, spec.split_file(split))}
+    splits = {split: load_split(spec, split) for split in spec.splits if is_here(spec, str(spec.split_file(split)))}
     if not splits:
         pytest.skip(f"{name} is not in OPENMED_DATA")
     return splits
-
-
-def is_here(spec: CorpusSpec, path: str | None) -> bool:
-    key = next((key for key in spec.files if path == key or str(path).startswith(f"{key}/")), path)
-    return str(key).startswith(PACKAGE) or (data_folder() / str(key)).exists()
 
 
 def files_named(spec: CorpusSpec) -> Iterator[str]:

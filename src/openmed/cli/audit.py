@@ -25,7 +25,7 @@ NOT_AUDITED = ("custom",)
 
 def audit(
     names: Annotated[list[str] | None, typer.Argument(help="as in dataset=NAME", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="every corpus with train or test on this machine")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="every corpus with a split on this machine")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
     html: Annotated[Path | None, typer.Option(help="also write a page to this new file")] = None,
     markdown: Annotated[Path | None, typer.Option(help="also write Markdown to this new file")] = None,
@@ -51,7 +51,7 @@ def audit(
             raise DataError("there is something here already", path=path, mend="choose another name, or add --force")
     several = everything or len(chosen) > 1
     report = _audit_each(chosen, backbone or ["minilm"], clean, several)
-    opening = [summary_section(report.rows, Rule())] if several else []
+    opening = [summary_section(report.rows, Rule(), _absent(chosen) if everything else ())] if several else []
     title = TITLE if several else f"Audit of {chosen[0]}"
     if as_json:
         print(json.dumps(report.entries if several else report.entries[0], ensure_ascii=False))
@@ -80,11 +80,13 @@ def _chosen(names: list[str], everything: bool) -> list[str]:
     if not everything:
         return list(dict.fromkeys(names))
     specs = [load_spec(name) for name in corpus_names() if name not in NOT_AUDITED]
-    return [
-        spec.name
-        for spec in specs
-        if any(split in spec.splits and missing_file(spec, split) is None for split in ("train", "test"))
-    ]
+    return [spec.name for spec in specs if any(missing_file(spec, split) is None for split in spec.splits)]
+
+
+def _absent(chosen: list[str]) -> list[str]:
+    from openmed.corpora import corpus_names
+
+    return [name for name in corpus_names() if name not in (*chosen, *NOT_AUDITED)]
 
 
 class _Report(NamedTuple):

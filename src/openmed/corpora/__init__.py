@@ -5,7 +5,7 @@ train = load_split(spec, "train")
 """
 
 from openmed.corpora.digests import digest
-from openmed.corpora.files import cache_folder, corpus_file, data_folder, fetch_all, spec_is_here
+from openmed.corpora.files import cache_folder, corpus_file, data_folder, fetch_all, is_here, spec_is_here
 from openmed.corpora.grouping import group_by_native, group_in_runs
 from openmed.corpora.holdout import held_out
 from openmed.corpora.load import Split, count, identity, load_split
@@ -27,6 +27,7 @@ __all__ = [
     "group_in_runs",
     "held_out",
     "identity",
+    "is_here",
     "load_spec",
     "load_split",
     "spec_is_here",

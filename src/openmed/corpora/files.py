@@ -165,6 +165,17 @@ def spec_is_here(spec: CorpusSpec) -> bool:
     return all((data_folder() / name).exists() for name in spec.files)
 
 
+def is_here(spec: CorpusSpec, name: str) -> bool:
+    """Whether what `corpus_file` would give is on this machine already (digests are checked on use)."""
+    if name.startswith(PACKAGE):
+        return True
+    if below := [key for key in spec.files if key.startswith(f"{name}/")]:
+        return all((data_folder() / key).exists() for key in below)
+    published = any(f"{name}/".startswith(f"{key}/") for key in spec.files)
+    path = data_folder() / name if published else Path(name).expanduser()
+    return path.exists() or any(parent.is_file() for parent in path.parents)  # the latter: a path into an archive
+
+
 def _existing(path: Path, mend: str) -> Path:
     """The path, if it is there or leads into a file that is."""
     nearest = next((part for part in (path, *path.parents) if part.exists()), None)

@@ -22,8 +22,7 @@ from openmed.analysis.audit.repeats import repeats
 from openmed.analysis.audit.tokenizers import backbone_named, tokenizer_fit
 from openmed.analysis.leakage import Rule, Seen, Subset, clean_subset
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
-from openmed.corpora import CorpusSpec, Split, data_folder, load_spec, load_split
-from openmed.corpora.files import PACKAGE
+from openmed.corpora import CorpusSpec, Split, is_here, load_spec, load_split
 from openmed.errors import DataError
 
 SCHEMA_VERSION = 1
@@ -185,12 +184,4 @@ def missing_file(spec: CorpusSpec, split: str) -> str | None:
         needed.append(getattr(spec.groups, owner))
     if spec.ids is not None:
         needed.append(getattr(spec.ids, split))
-    return next((name for name in needed if name and not _is_here(spec, name)), None)
-
-
-def _is_here(spec: CorpusSpec, name: str) -> bool:
-    if name.startswith(PACKAGE):
-        return True
-    published = any(f"{name}/".startswith(f"{key}/") for key in spec.files)  # itself, or below a folder or archive
-    path = data_folder() / name if published else Path(name).expanduser()
-    return path.exists() or any(parent.is_file() for parent in path.parents)  # the latter: a path into an archive
+    return next((name for name in needed if name and not is_here(spec, name)), None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from openmed.analysis.audit.core import Audit
 from openmed.analysis.leakage import Rule
-from openmed.analysis.report.blocks import Cell, Prose, Section, Table
+from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
 from openmed.tagging import DISCONTINUOUS, NESTED
 
 _NOTE = (
@@ -44,8 +44,8 @@ def summary_row(audit: Audit) -> list[Cell]:
     ]
 
 
-def summary_section(rows: Sequence[Sequence[Cell]], rule: Rule) -> Section:
-    """The table of all corpora: one row each, as `summary_row` makes them."""
+def summary_section(rows: Sequence[Sequence[Cell]], rule: Rule, absent: Sequence[str] = ()) -> Section:
+    """The table of all corpora: one row each, as `summary_row` makes them; and which of them were not at hand."""
     columns = (
         "corpus",
         "test sentences",
@@ -60,4 +60,7 @@ def summary_section(rows: Sequence[Sequence[Cell]], rule: Rule) -> Section:
         "lost",
     )
     opening = Prose("What of each test split stands in train, and what else bears on its scores.")
-    return Section("All corpora", [opening, Table(columns, rows, note=_NOTE)])
+    blocks: list[Block] = [opening, Table(columns, rows, note=_NOTE)]
+    if absent:
+        blocks.append(Prose(f"Not at hand, so not audited: {', '.join(absent)}."))
+    return Section("All corpora", blocks)
