@@ -105,8 +105,9 @@ def leak_dev_test(splits: Splits) -> None:
     splits["test"].append(replace(splits["dev"][0], id="7"))
 
 
-def shared_id(splits: Splits) -> None:
-    splits["test"].append(doc("1", "Whoever slept through the night did not need a second dose of it."))
+def shared_id(splits: Splits, id: str = "10228407") -> None:
+    splits["train"][0] = replace(splits["train"][0], id=id, group=id)
+    splits["test"].append(doc(id, "Whoever slept through the night did not need a second dose of it."))
 
 
 def repeat(splits: Splits) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
+import re
 from dataclasses import replace
 
 import pytest
@@ -24,9 +27,13 @@ from tests.analysis.planted import (
 )
 from tests.backbones import offline_hub
 
+import openmed.corpora
+import openmed.encoding
+import openmed.readers
+import openmed.tagging
 from openmed.analysis.audit import Weight, audit_corpus, missing_file, summary_row, summary_section
 from openmed.analysis.audit.finding import QUOTED_LETTERS, number, percent, quote
-from openmed.analysis.audit.losses import EXPLAINED, explained
+from openmed.analysis.audit.losses import EXPLAINED, HARMLESS, explained, reading_losses
 from openmed.analysis.audit.tokenizers import tokenizer_fit
 from openmed.analysis.leakage import Rule, Subset
 from openmed.analysis.report.blocks import Prose, Table
@@ -74,12 +81,48 @@ def test_tags_that_break_the_scheme_and_documents_of_one_id_are_told(tmp_path):
     assert explained("illegal_tag") in finding.verdict
 
 
+NO_LOSSES = {"detect", "sentences", "documents"}  # names of choices
+
+
 def test_every_loss_we_count_has_its_words():
     assert explained("some_new_kind") == "some new kind"
     assert len(set(EXPLAINED.values())) == len(EXPLAINED)
+    assert set(EXPLAINED) >= HARMLESS
+    constants: dict[str, str] = {}
+    for package in (openmed.readers, openmed.corpora, openmed.tagging, openmed.encoding):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if name[:1].isupper() and name.isupper() and isinstance(value, str) and value not in NO_LOSSES:
+                    constants[f"{module.name}.{name}"] = value
+    losses = {name: value for name, value in constants.items() if re.fullmatch("[a-z]+(_[a-z]+)*", value)}
+    assert len(set(losses.values())) > 20
+    assert {name: value for name, value in losses.items() if value not in EXPLAINED} == {}
+
+
+def test_what_is_no_mention_is_a_note():
+    passed_over = {kind: 1 for kind in ("note_line", "attribute_line", "relation_line", "part_of_composite_mention")}
+    assert reading_losses({"train": passed_over}).weight is Weight.NOTE
+    assert reading_losses({"train": {**passed_over, "text_without_annotation_file": 1}}).weight is Weight.TRAINING
+
+
+def test_an_id_that_the_reader_made_up_is_no_shared_id(tmp_path):
+    splits = clean_corpus()
+    shared_id(splits, "data#1")
+    assert audited(tmp_path, splits).finding("leakage_test_in_train").counts["id_only"] == 0
 
 
 # ---- what is missing
+
+
+def test_what_is_clean_cannot_be_told_without_train(tmp_path):
+    spec = corpus(tmp_path, clean_corpus())
+    (tmp_path / "train.jsonl").unlink()
+    audit = audit_corpus(spec, backbones=())
+    assert audit.seen.splits == ("dev",)
+    with pytest.raises(DataError, match="no clean test subset") as caught:
+        audit.write_subset(tmp_path / "clean.json")
+    assert caught.value.mend == "get train: openmed corpora fetch mine"
+    assert not (tmp_path / "clean.json").exists()
 
 
 def test_a_missing_split_is_told_and_the_rest_is_audited(tmp_path):
@@ -157,6 +200,7 @@ def test_the_summary_has_a_row_per_corpus(tmp_path):
     audit = audited(tmp_path, splits)
     section = summary_section([summary_row(audit)], Rule())
     (table,) = [block for block in section.blocks if isinstance(block, Table)]
+    assert "of the mentions made of whole words, with two characters or more" in table.note
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert row == {
         "corpus": "mine",

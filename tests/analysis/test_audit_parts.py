@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from openmed.analysis.audit.characters import characters, lengths
 from openmed.analysis.audit.mentions import forms_of, mention_conflicts
 from openmed.analysis.audit.offsets import offset_faults
 from openmed.analysis.audit.repeats import repeats
-from openmed.analysis.audit.tokenizers import measure
+from openmed.analysis.audit.tokenizers import _unalignable, measure
 from openmed.analysis.leakage import Rule
 from openmed.corpora import CorpusSpec, load_split
 from openmed.encoding.words import choose_splitter, words_of
@@ -90,6 +91,27 @@ def test_brackets_are_stray_without_their_partner(mention, stray):
     assert counts == {"train": {"punctuation_at_edge": 1} if stray else {}}
 
 
+class _Walked(tuple):
+    """A tuple that counts how often it is gone through."""
+
+    times = 0
+
+    def __iter__(self):
+        type(self).times += 1
+        return super().__iter__()
+
+
+def test_the_sentences_of_a_long_document_are_gone_through_once():
+    unit = "The dose works well. "
+    starts = range(0, 200 * len(unit), len(unit))
+    sentences = _Walked((start, start + len(unit) - 1) for start in starts)
+    spans = (*(Span(start + 4, start + 8, "X") for start in starts[:-1]), Span(starts[-1] - 6, starts[-1] + 3, "X"))
+    document = Document("1", unit * 200, spans, sentences=sentences)
+    _Walked.times = 0
+    assert offset_faults({"train": [document]}).counts["train"]["crosses_sentence_edge"] == 1
+    assert _Walked.times < 5
+
+
 # ---- tokenizers
 
 
@@ -122,6 +144,16 @@ def test_an_edge_inside_a_piece_is_found_where_pieces_cross_words(tokenizers_by_
     assert counts["unalignable_mentions"] == unalignable
     assert [row[1:] for row in rows] == [["Aspirin (ibuprofen)", "),"]] * unalignable
     assert counts["mentions_lost"] == 0
+
+
+@pytest.mark.slow
+def test_a_long_document_is_measured_in_seconds(wordpiece):
+    unit = "the aspirin dose works well . "
+    spans = tuple(Span(at + 4, at + 11, "X") for at in range(0, 8000 * len(unit), len(unit)))
+    document = Document("1", unit * 8000, spans)
+    begun = time.perf_counter()
+    assert not list(_unalignable(wordpiece, [document]))
+    assert time.perf_counter() - begun < 10
 
 
 @given(st.lists(documents(expressible=True), max_size=3))

@@ -139,16 +139,16 @@ def test_a_rule_out_of_range_is_refused(wrong):
 
 
 def test_documents_are_seen_whole_by_id_or_by_their_sentences():
-    seen = seen_of(tokens("7", LONG, OTHER, SHORT), tokens("8", MIDDLE))
+    seen = seen_of(tokens("10228407", LONG, OTHER, SHORT), tokens("10228408", MIDDLE))
     fresh = "A third sentence that nobody has ever written down before in any corpus of the world ."
     documents = [
         tokens("x1", LONG, OTHER, SHORT),
         tokens("x2", LONG, OTHER, "METHODS :"),
-        tokens("x3", MIDDLE, fresh, fresh.replace("third", "fourth"), group="8"),
+        tokens("x3", MIDDLE, fresh, fresh.replace("third", "fourth"), group="10228408"),
         tokens("x4", LONG, fresh[:40]),
         tokens("x5", MIDDLE, fresh, fresh.replace("third", "fourth")),
-        tokens("x6", SHORT, fresh, group="7"),
-        tokens("x7", MIDDLE, fresh, fresh.replace("third", "fifth"), group="7"),
+        tokens("x6", SHORT, fresh, group="10228407"),
+        tokens("x7", MIDDLE, fresh, fresh.replace("third", "fifth"), group="10228407"),
     ]
     found = leaked_documents(documents, seen)
     assert [leak and leak.reason for leak in found] == [EXACT, NEAR, SAME_ID, SHARE, None, None, None]

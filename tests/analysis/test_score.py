@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
-from openmed.analysis.score import interval, pair_up, score_pairs
+from openmed.analysis.leakage import Seen, clean_subset
+from openmed.analysis.score import drawn, interval, pair_up, score_pairs, without_seen
 from openmed.errors import DataError
 from openmed.readers import read
 from openmed.spans import Document, Span
@@ -59,6 +60,25 @@ def test_the_interval_draws_groups_not_sentences():
 def test_one_group_has_no_interval():
     assert interval([]) is None
     assert interval(pair_up([document("1", CHEMICAL)], [document("1", CHEMICAL)])) is None
+
+
+def test_what_is_drawn_is_called_groups_only_where_some_text_shares_one():
+    alone = [document(str(n)) for n in range(3)]
+    assert drawn(pair_up(alone, alone)) == ("texts", 3)
+    grouped = [document(str(n), group="g" if n else "") for n in range(3)]
+    assert drawn(pair_up(grouped, grouped)) == ("groups", 2)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_subset_speaks_of_the_unit_that_is_scored(marked):
+    one, two = "Aspirin relieves the headache of most who take it.", "Tamoxifen helps many of those who have it not."
+    whole = document("1", text=f"{one} {two}")
+    seen = Seen()
+    seen.add("train", [document("9", text=f"{one} {two}")])
+    subset = clean_subset("mine", "test", [whole], seen, files={})
+    sentences = [Document(text, text, sentences=((0, len(text)),) if marked else None) for text in (one, two)]
+    assert without_seen(pair_up(sentences, sentences), subset)[1:] == ("sentences", 2, 2)
+    assert without_seen(pair_up([whole], [whole]), subset)[1:] == ("documents", 1, 1)
 
 
 TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), min_size=1, max_size=12)

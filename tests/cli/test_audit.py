@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from openmed.analysis.audit import audit_corpus
 from openmed.analysis.leakage import Subset
-from openmed.cli.audit import audit
+from openmed.cli.audit import _audit_each, audit
 from openmed.corpora import load_spec, load_split
 from openmed.errors import ConfigError, DataError
 
@@ -89,6 +92,22 @@ def test_a_corpus_that_cannot_be_read_does_not_keep_the_others_back(no_data, tmp
     shutil.rmtree(no_data)
     with pytest.raises(DataError, match="no split of 'jnlpba' is on this machine"):
         run("jnlpba", *DEMO)
+
+
+def test_one_corpus_at_a_time_is_in_memory(monkeypatch):
+    audited: list[weakref.ref] = []
+    alive: list[int] = []
+
+    def note(*arguments, **options):
+        gc.collect()
+        alive.append(sum(found() is not None for found in audited))
+        found = audit_corpus(*arguments, **options)
+        audited.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr("openmed.analysis.audit.audit_corpus", note)
+    _audit_each(["demo", "demo"], ["tiny"], None, several=True)
+    assert alive == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from openmed.analysis.leakage import Seen, clean_subset
 from openmed.readers import read
+from openmed.readers.losses import FILE_PASSED_OVER
+from openmed.spans import Document
+from openmed.tagging import ILLEGAL_TAG
 from openmed.writers import write
 
 SEEN = "Aspirin relieves the headache of most patients who take it ."
@@ -39,6 +43,49 @@ def test_a_runs_predictions_are_scored_against_their_own_gold(openmed, predictio
     assert (answer["tp"], answer["fp"], answer["fn"], answer["f1"]) == (1, 1, 1, 0.5)
     assert answer["per_type"]["Chemical"]["f1"] == 0.5
     assert answer["interval"] == [0, 1]
+    assert answer["interval_over"] == {"unit": "texts", "number": 2}
+    assert answer["losses"] == {"gold": {}, "pred": {}}
+
+
+def test_a_folder_or_archive_of_predictions_is_scored_against_their_own_gold(openmed, predictions, tmp_path):
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    predictions.rename(folder / "test.jsonl")
+    (folder / "README.md").write_text("About it.")
+    with zipfile.ZipFile(tmp_path / "predictions.zip", "w") as archive:
+        archive.write(folder / "test.jsonl", "test.jsonl")
+    for place, lost in ((folder, {FILE_PASSED_OVER: 1}), (tmp_path / "predictions.zip", {})):
+        answer = json.loads(openmed("score", place, place, "--json").out)
+        assert (answer["tp"], answer["fp"], answer["fn"]) == (1, 1, 1)
+        assert answer["losses"] == {"gold": lost, "pred": lost}
+
+
+def test_gold_is_never_taken_for_a_prediction(openmed, predictions, tmp_path):
+    line = {"id": "1", "text": SEEN, "gold": mentions([[0, 7, "Chemical"]])}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(line) + "\n")
+    result = openmed("score", tmp_path / "gold.jsonl", tmp_path / "gold.jsonl")
+    assert result.code == 1
+    assert "its mentions are to stand under 'entities' or 'spans'" in result.err
+
+
+def test_gold_of_any_scheme_has_all_its_mentions_and_what_predictions_lose_is_shown(openmed, tmp_path):
+    (tmp_path / "iob1.tsv").write_text("Aspirin\tI-X\nhelps\tO\n\nIL-2\tI-X\nbinds\tO\n")
+    (tmp_path / "iob2.tsv").write_text("Aspirin\tB-X\nhelps\tO\n\nIL-2\tI-X\nbinds\tO\n")
+    files = (tmp_path / "iob1.tsv", tmp_path / "iob2.tsv")
+    answer = json.loads(openmed("score", *files, "--json").out)
+    assert (answer["tp"], answer["fp"], answer["fn"]) == (1, 0, 1)
+    assert answer["losses"] == {"gold": {}, "pred": {ILLEGAL_TAG: 1}}
+    assert "pred: 1 tags that break the file's own scheme" in openmed("score", *files).out
+    told = json.loads(openmed("score", *files, "--scheme", "iob1", "--json").out)
+    assert (told["tp"], told["fp"], told["fn"]) == (2, 0, 0)
+    assert "unknown tag scheme 'iob3'" in openmed("score", *files, "--scheme", "iob3").err
+
+
+@pytest.mark.parametrize(("group", "said"), [("", "over 3 texts, taken as independent)"), ("g", "over 2 groups)")])
+def test_the_interval_says_what_was_drawn(openmed, tmp_path, group, said):
+    lines = [{"id": str(n), "text": "IL-2", "group": group if n else "", "entities": []} for n in range(3)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert said in openmed("score", tmp_path / "a.jsonl", tmp_path / "a.jsonl").out
 
 
 def test_other_formats_say_the_same(openmed, predictions, tmp_path):
@@ -55,9 +102,26 @@ def test_a_clean_subset_leaves_out_what_was_seen(openmed, predictions, tmp_path)
     clean_subset("mine", "test", list(read(predictions)), seen, files={}).write(tmp_path / "clean.json")
     result = openmed("score", str(predictions), str(predictions), "--clean", str(tmp_path / "clean.json"))
     assert result.code == 0, result.err
-    assert "1 of 2 texts left out" in result.out
+    assert (
+        "test of mine without what train holds: removed 1 of the 1 sentences it lists; 1 of 2 texts left out"
+        in result.out
+    )
+    assert not result.err
     row = next(line for line in result.out.splitlines() if "│ all" in line)
     assert [cell.strip() for cell in row.split("│")[2:7]] == ["0.0", "0.0", "0.0", "1", "1"]
+
+
+def test_a_clean_subset_of_another_corpus_is_warned_of(openmed, predictions, tmp_path):
+    other = [Document("7", SEEN.replace("Aspirin", "Ibuprofen"))]
+    seen = Seen()
+    seen.add("train", other)
+    clean_subset("other", "test", other, seen, files={}).write(tmp_path / "clean.json")
+    result = openmed("score", predictions, predictions, "--clean", tmp_path / "clean.json", "--json")
+    assert result.code == 0
+    assert "clean.json removes nothing: is this the corpus and split it was made for?" in result.err
+    answer = json.loads(result.out)
+    assert answer["clean"] == {"corpus": "other", "split": "test", "against": ["train"], "removed": 0, "listed": 1}
+    assert (answer["removed"], answer["documents"]) == (0, 2)
 
 
 def test_texts_that_differ_are_one_paragraph(openmed, predictions, tmp_path):

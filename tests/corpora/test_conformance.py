@@ -12,7 +12,8 @@ from time import perf_counter
 import pytest
 
 from openmed.corpora import SPLITS, CorpusSpec, Split, corpus_names, is_here, load_spec, load_split
-from openmed.corpora.files import PACKAGE, corpus_file
+from openmed.corpora.files import corpus_file
+from openmed.corpora.places import PACKAGE
 from openmed.encoding import choose_splitter
 from openmed.encoding.words import words_of
 from openmed.readers import READERS

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmed.corpora.digests import digest, found_instead
+from openmed.errors import DataError
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -106,6 +107,33 @@ def test_any_change_gives_another_tree(tmp_path, change):
     before = digest(folder, "git-tree")
     change(folder)
     assert digest(folder, "git-tree") != before
+
+
+@pytest.mark.parametrize("leads_to", [".", "../folder/b", "a", "nowhere", "link"], ids=str)
+def test_a_link_in_a_folder_is_refused_by_name(tmp_path, leads_to):
+    folder = write(tmp_path / "folder", {"a": b"1", "b": {"c": b"2"}})
+    (folder / "link").symlink_to(leads_to)
+    with pytest.raises(DataError, match="a link in a folder") as caught:
+        digest(folder, "git-tree")
+    assert caught.value.path == str(folder / "link")
+    assert caught.value.mend
+
+
+def test_what_is_asked_for_may_itself_be_a_link(tmp_path):
+    folder = write(tmp_path / "folder", {"a": b"1"})
+    (tmp_path / "link").symlink_to(folder)
+    assert digest(tmp_path / "link", "git-tree") == digest(folder, "git-tree")
+    assert digest(tmp_path / "link" / "a") == digest(folder / "a")
+
+
+@pytest.mark.parametrize("kind", ["sha256", "git-blob", "git-tree"])
+def test_what_cannot_be_read_is_named(tmp_path, kind):
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("circle", "nowhere"):
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            digest(tmp_path / name, kind)
+        assert caught.value.path == str(tmp_path / name)
+        assert caught.value.mend
 
 
 @pytest.mark.parametrize("kind", ["md5", "tree", ""])

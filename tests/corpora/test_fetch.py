@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -29,7 +30,6 @@ from hypothesis import strategies as st
 
 from openmed.corpora.digests import digest
 from openmed.corpora.fetch import BLOCK, Patience, fetch_file
-from openmed.corpora.snapshots import take_out
 from openmed.errors import DataError
 
 CONTENT = b"".join(b"aspirin\tB\nno. %d\tO\n" % number for number in range(1000))
@@ -506,10 +506,12 @@ def test_a_file_comes_out_of_an_archive(place, archive):
         ("../evil", b"evil"),
         ("corpus-1/standoff/../../../evil", b"evil"),
         ("/tmp/evil", b"evil"),
+        ("corpus-1/standoff/a\\..\\..\\..\\evil", b"evil"),
+        ("corpus-1/standoff/C:/evil", b"evil"),
         ("corpus-1/standoff/evil", "/etc/passwd"),
         ("corpus-1/standoff/more", "../../.."),
     ],
-    ids=["climbs out", "climbs out from within", "absolute", "link to a file", "link to a folder"],
+    ids=["climbs out", "climbs out from within", "absolute", "on Windows", "a drive", "a link", "link to a folder"],
 )
 def test_an_archive_that_reaches_out_is_refused_and_nothing_is_placed(tmp_path, place, waits, archive, member):
     with serving(whole(archive(member))) as site:
@@ -541,14 +543,15 @@ def test_a_part_of_another_content_is_refused(place, waits, tree, archive):
 )
 def test_what_is_no_whole_archive_is_refused(place, waits, body):
     with serving(whole(body)) as site:
-        assert "not an archive, or a damaged one" in refusal(site.url, place, waits, (), inside="corpus-1/standoff")
+        assert "damaged or of a kind unknown" in refusal(site.url, place, waits, (), inside="corpus-1/standoff")
     assert list(place.parent.iterdir()) == []
 
 
 @archives
 def test_an_archive_without_the_part_is_refused(place, waits, archive):
     with serving(whole(archive())) as site:
-        assert "the archive has no 'corpus-1/stand'" in refusal(site.url, place, waits, (), inside="corpus-1/stand")
+        message = refusal(site.url, place, waits, (), inside="corpus-1/stand")
+    assert "nothing under 'corpus-1/stand' in the archive" in message
     assert list(place.parent.iterdir()) == []
 
 
@@ -565,16 +568,41 @@ def test_an_archive_is_continued_and_fetched_from_the_start_when_that_leads_else
     assert contents(place) == FILES
 
 
-def test_taking_out_replaces_what_was_taken_out_before(tmp_path):
-    archive, target = tmp_path / "archive", tmp_path / "taken"
-    archive.write_bytes(tarball())
-    for _ in range(2):
-        assert take_out(archive, "corpus-1/standoff", target) == target
-        assert contents(target) == FILES
-        (target / "left over").write_bytes(b"")
+@pytest.mark.parametrize("inside", ["corpus-1/standoff", "corpus-1/standoff/more/b.txt"])
+def test_nothing_stays_of_an_archive_that_was_not_accepted(place, tree, inside):
+    older = tarball(("corpus-1/standoff/more/b.txt", CONTENT[:9]), ("corpus-1/standoff/old", os.urandom(3 * BLOCK)))
+    place.parent.mkdir()
+    place.with_name("train.tsv.part").write_bytes(older)
+    with serving(ranged(tarball())) as site:
+        fetch_file(site.url, place, hashes=[tree, SHA256], inside=inside)
+    assert site.asked == [f"bytes={len(older)}-", None]
+    assert place.read_bytes() == CONTENT if place.is_file() else contents(place) == FILES
 
 
-def test_what_the_disk_says_is_not_taken_for_a_damaged_archive(tmp_path):
-    (tmp_path / "archive").write_bytes(tarball())
-    with pytest.raises(NotADirectoryError):
-        take_out(tmp_path / "archive", "corpus-1/standoff", tmp_path / "archive" / "taken")
+@archives
+def test_what_macos_leaves_behind_is_kept_where_it_was_published(place, archive):
+    extra = {"._a.txt": b"1", ".DS_Store": b"2", "__MACOSX/a.txt": b"3"}
+    with serving(whole(archive(*((f"corpus-1/standoff/{name}", content) for name, content in extra.items())))) as site:
+        fetch_file(site.url, place, inside="corpus-1/standoff")
+    assert contents(place) == FILES | extra
+
+
+@pytest.mark.parametrize(("offset", "value"), [(8, 1), (10, 99)], ids=["encrypted", "unknown compression"])
+def test_a_zip_that_cannot_be_read_is_refused(place, waits, offset, value):
+    raw = bytearray(zipball())
+    entry = raw.index(b"a.txt", raw.index(b"PK\x01\x02")) - 46 - len("corpus-1/standoff/")
+    raw[entry + offset] = value
+    with serving(whole(bytes(raw))) as site:
+        message = refusal(site.url, place, waits, (), inside="corpus-1/standoff")
+    assert "encrypted" in message or "compression method is not supported" in message
+
+
+def test_what_the_disk_says_is_not_taken_for_a_damaged_archive(place, monkeypatch):
+    def full_disk(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("openmed.readers.containers.shutil.copyfileobj", full_disk)
+    with serving(whole(tarball())) as site, pytest.raises(OSError, match="No space left"):
+        fetch_file(site.url, place, inside="corpus-1/standoff")
+    assert len(site.asked) == 1
+    assert not place.exists()

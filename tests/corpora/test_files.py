@@ -22,7 +22,8 @@ import pytest
 from openmed.corpora import CorpusSpec, corpus_file, data_folder
 from openmed.corpora.digests import digest
 from openmed.corpora.fetch import Patience
-from openmed.corpora.files import MAX_DOWNLOADS, fetch_all, obtain, obtain_each, spec_is_here
+from openmed.corpora.files import MAX_DOWNLOADS, fetch_all, obtain, obtain_each, together
+from openmed.corpora.places import spec_is_here
 from openmed.errors import ConfigError, DataError
 
 CONTENT = b"aspirin\tB\n"
@@ -146,7 +147,7 @@ def test_offline_the_error_names_the_place_and_the_address(folder):
         obtain(spec(url=NOWHERE, hashes=[SHA256]), NAME, patience=AT_ONCE)
     message = str(caught.value)
     assert str(folder / NAME) in message
-    assert NOWHERE in message
+    assert message.count(NOWHERE) == 1
     assert "'mine'" in message
     assert "OPENMED_DATA" in message
     assert "OPENMED_MIRROR" in message
@@ -202,6 +203,23 @@ def tarball(folder: Path) -> bytes:
 def tree(tmp_path: Path) -> str:
     """The digest of the corpus's folder."""
     return f"git-tree:{digest(write_folder(tmp_path / 'tree'), 'git-tree')}"
+
+
+def test_what_could_not_be_fetched_leaves_no_empty_folder(folder):
+    names = ("ner/mine/train.tsv", "ner/mine/dev.tsv", "native/other.txt")
+    mine = spec_of({name: {"url": NOWHERE} for name in names})
+    _, problems = obtain_each(mine, patience=AT_ONCE)
+    assert set(problems) == set(names)
+    assert list(folder.rglob("*")) == []
+    assert folder.is_dir() or not folder.exists()
+
+
+def test_a_corpus_of_ones_own_is_here_when_its_files_are(tmp_path):
+    path = tmp_path / "train.tsv"
+    mine = CorpusSpec.from_mapping({"name": "mine", "train": str(path)})
+    assert not spec_is_here(mine)
+    path.touch()
+    assert spec_is_here(mine)
 
 
 def test_a_path_below_a_folder_is_taken_from_the_verified_folder(folder, tree):
@@ -425,6 +443,38 @@ def test_all_are_tried_and_one_error_names_each_that_failed(folder, server, many
         assert str(folder / name) in str(caught.value)
         assert f"{server.url}/{name}: HTTP 404" in str(caught.value)
     assert str(caught.value).count("OPENMED_DATA") == 1, "what is the same for all is said once"
+
+
+def test_several_that_are_missing_offline_are_told_with_what_to_do_once(folder):
+    by_hand = "ask the organisers. "
+    addresses = [f"{NOWHERE}/{number}" for number in range(3)]
+    mine = spec_of(
+        {
+            NAME: {"url": addresses[0]},
+            FOLDER: {"url": addresses[1], "inside": "mine-1/standoff"},
+            "c.tsv": {"url": addresses[2]},
+            "d.tsv": {"by_hand": by_hand},
+        }
+    )
+    _, problems = obtain_each(mine, patience=AT_ONCE)
+    message = str(together(mine, problems))
+    for told in (*addresses, *(f"{folder / name}: not here, and " for name in mine.files), "mine-1/standoff of that"):
+        assert message.count(told) == 1
+    what_to_do = message[message.index("Download what is missing") :]
+    assert what_to_do.count("ownload") == 1
+    assert what_to_do.endswith("to an address that does. Ask the organisers.")
+
+
+def test_a_loop_of_links_in_the_data_folder_is_named(folder, tree):
+    path = write_folder(folder / FOLDER)
+    (path / "again").symlink_to(path)
+    with pytest.raises(DataError, match=r"standoff/again: a link in a folder"):
+        corpus_file(spec_of({FOLDER: {"url": NOWHERE, "hashes": [tree]}}), FOLDER)
+
+
+def test_a_hash_of_another_form_is_refused_with_all_the_forms():
+    with pytest.raises(ConfigError, match=r"'md5:1'.*sha256:<64.*git-blob:<40.*git-tree:<40 hex digits>"):
+        spec(hashes=["md5:1"])
 
 
 def test_threads_that_want_the_same_file_download_it_once(folder, server, site):

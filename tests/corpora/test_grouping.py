@@ -139,6 +139,19 @@ def test_pubmed_headers_end_runs(tmp_path):
     assert [(document.group, *parts([document])[0]) for document in documents] == [("101", "a", "b"), ("102", "c")]
 
 
+def test_a_file_ends_a_run(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tsv").write_text(f"{name}1\tB-X\n\n{name}2\tO\n", encoding="utf-8")
+    documents = list(group_in_runs(read(tmp_path), max_words=250))
+    assert parts(documents) == [["a1", "a2"], ["b1", "b2"]]
+
+
+def test_a_document_that_is_marked_in_two_files_stays_whole(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tsv").write_text(f"###MEDLINE:101\n\n{name}\tB-X\n", encoding="utf-8")
+    assert parts(list(group_in_runs(read(tmp_path), max_words=250))) == [["a", "b"]]
+
+
 # ---- native files
 
 

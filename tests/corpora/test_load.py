@@ -12,8 +12,9 @@ import pytest
 
 import openmed.readers
 from openmed.corpora import SPLITS, CorpusSpec, digest, load_spec, load_split
+from openmed.corpora.entity_types import DROPPED_TYPE
 from openmed.corpora.grouping import NOT_IN_NATIVE
-from openmed.corpora.load import DROPPED_TYPE, DUPLICATE_ID, ID_NOT_FOUND
+from openmed.corpora.load import DUPLICATE_ID, ID_NOT_FOUND
 from openmed.errors import ConfigError, DataError
 from openmed.readers.losses import MENTION_DIFFERS, RELATION
 from openmed.spans import Document
@@ -158,6 +159,45 @@ def test_a_list_of_ids_chooses_the_documents_and_a_split_without_list_has_the_re
     assert {document.id for document in rest.documents} == {str(n) for n in range(30)} - {"3", "7"}
     assert rest.losses == {}
     assert set(chosen.hashes) == set(rest.hashes) == {str(path), str(dev)}
+
+
+def test_without_a_dev_file_dev_is_cut_from_the_documents_that_train_lists(tmp_path):
+    listed = write(tmp_path / "train.txt", "".join(f"{n}\n" for n in range(20)))
+    corpus = spec(many(tmp_path), dev=None, ids={"train": str(listed)})
+    train, dev = (load_split(corpus, split).documents for split in ("train", "dev"))
+    assert (len(train), len(dev)) == (18, 2)
+    assert {int(document.id) for document in [*train, *dev]} == set(range(20))
+
+
+def test_what_one_file_lost_is_told_with_the_first_split_that_is_read_from_it(tmp_path):
+    broken = JSONL.replace('"label": "Gene"', '"label": "Gene", "text": "p54"')
+    path = write(tmp_path / "x.jsonl", broken + broken.replace('"a"', '"b"'))
+    dev = write(tmp_path / "dev.txt", "b\n")
+    corpus = spec(path, ids={"dev": str(dev)})
+    assert load_split(corpus, "train").losses == {MENTION_DIFFERS: 2}
+    assert load_split(corpus, "dev").losses == {}
+
+
+def test_the_types_of_the_files_are_told_before_they_are_renamed(train):
+    split = load_split(spec(train, types={"Gene": "Thing"}, other_types="drop"), "train")
+    assert split.source_types == {"Gene", "Species", "Organ"}
+
+
+@pytest.mark.parametrize("named", ["1.txt", "1.ann"])
+def test_of_a_standoff_pair_both_files_are_told(tmp_path, named):
+    """Else a cache made of the one would outlive a change of the other."""
+    text, mentions = write(tmp_path / "1.txt", "p53 in mice"), write(tmp_path / "1.ann", "T1\tGene 0 3\tp53\n")
+    before = load_split(spec(tmp_path / named), "train").hashes
+    assert set(before) == {str(text), str(mentions)}
+    write(mentions, "T1\tGene 7 11\tmice\n")
+    assert load_split(spec(tmp_path / named), "train").hashes != before
+
+
+def test_of_bc2gm_both_files_are_told(tmp_path):
+    write(tmp_path / "GENE.eval", "P1|0 2|p53\n")
+    path = write(tmp_path / "train.in", "P1 p53 in mice\n")
+    split = load_split(spec(path, format="bc2gm"), "train")
+    assert set(split.hashes) == {str(path), str(tmp_path / "GENE.eval")}
 
 
 def test_without_a_dev_file_train_is_shared_out(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import random
 import tarfile
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from openmed.errors import DataError
 from openmed.readers import lines
-from openmed.readers.containers import located, split_archive
+from openmed.readers.containers import located, split_archive, unpack
 
 FILES = {"top/train/1.txt": b"one\r\n", "top/train/sub/2.txt": b"\xce\xb2", "top/test/3.txt": b"", "README": b"read me"}
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
@@ -108,6 +109,31 @@ def test_the_litter_of_macos_is_left_out(tmp_path):
         assert content(folder) == {"top/1.txt": b"1"}
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_unpacking_tells_the_kind_by_content_and_may_keep_the_litter(tmp_path, suffix):
+    litter = {"top/._1.txt": b"", "top/.DS_Store": b""}
+    archive = packed(tmp_path / f"x{suffix}", FILES | litter).rename(tmp_path / "download")
+    unpack(archive, "top", tmp_path / "all", keep_litter=True)
+    unpack(archive, "top", tmp_path / "clean", keep_litter=False)
+    wanted = {name.removeprefix("top/"): body for name, body in (FILES | litter).items() if name.startswith("top/")}
+    assert content(tmp_path / "all") == wanted
+    assert content(tmp_path / "clean") == {name: wanted[name] for name in wanted if not name.startswith(".")}
+    unpack(archive, "top/train/1.txt", tmp_path / "one.txt", keep_litter=True)
+    assert (tmp_path / "one.txt").read_bytes() == FILES["top/train/1.txt"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_is_told_as_such_by_each_in_its_way(tmp_path, monkeypatch, suffix):
+    def full_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = packed(tmp_path / f"x{suffix}", FILES)
+    monkeypatch.setattr("openmed.readers.containers.shutil.copyfileobj", full_disk)
+    assert refusal(archive).problem == "cannot be unpacked (No space left on device)"
+    with pytest.raises(OSError, match="No space left"):
+        unpack(archive, "", tmp_path / "all", keep_litter=True)
+
+
 def test_an_error_names_the_file_by_its_place_in_the_archive(tmp_path):
     archive = packed(tmp_path / "x.tar.gz", {"top/1.txt": b"fine\nbad \xff\n"})
     with pytest.raises(DataError) as caught, located(archive / "top") as folder:
@@ -129,7 +155,7 @@ def test_an_error_of_another_file_or_of_none_stays_as_it_is(tmp_path, path):
 
 @pytest.mark.parametrize("suffix", [".tar", ".zip"])
 @pytest.mark.parametrize(
-    "name", ["../out.txt", "a/../../out.txt", "/out.txt", "C:/out.txt", "..\\out.txt", "\\out.txt"]
+    "name", ["../out.txt", "a/../../out.txt", "/out.txt", "C:/out.txt", "a/C:/out.txt", "..\\out.txt", "\\out.txt"]
 )
 def test_a_member_that_would_land_outside_is_refused_and_nothing_lands(tmp_path, monkeypatch, name, suffix):
     inside = tmp_path / "temporary"
@@ -168,6 +194,17 @@ def test_links_and_encrypted_files_of_a_zip_are_refused(tmp_path, how):
     error = refusal(path)
     assert error.text == "1.txt"
     assert how in error.problem
+
+
+@pytest.mark.parametrize("name", [".", "./."])
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+def test_a_file_without_a_name_is_refused_where_it_was_asked_for(tmp_path, suffix, name):
+    archive = packed(tmp_path / f"x{suffix}", {name: b"abc", "top/1.txt": b"1"})
+    error = refusal(archive)
+    assert (error.text, "without a name" in error.problem) == (name, True)
+    assert "Folders in it: top" in str(refusal(archive / "zzz"))
+    with located(archive / "top") as folder:
+        assert content(folder) == {"1.txt": b"1"}
 
 
 # ---- mistakes

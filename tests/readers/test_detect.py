@@ -6,6 +6,7 @@ import gzip
 import os
 import tarfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from openmed.errors import DataError
 from openmed.readers import READERS, detect_format, read
 from openmed.readers.detect import FORMATS, SUFFIXES
+from openmed.readers.losses import FILE_PASSED_OVER
 
 OPENINGS = {
     "bioc": '{"documents": [{"id": "1", "passages": [{"offset": 0, "text": "Aspirin helps.", "annotations": [{"id": '
@@ -64,6 +66,26 @@ def test_a_folder_and_an_archive_have_the_format_of_their_files(tmp_path, format
         documents = list(read(place))
         assert len(documents) == (1 if format in OF_FOLDERS else 2)
         assert all(document.mention(document.spans[0]) == "Aspirin" for document in documents)
+
+
+@pytest.mark.parametrize("name", ["source.conll", "Notice.conll.gz", "citation.bio", "README.IOB"])
+def test_a_name_like_a_readmes_hides_no_file_whose_suffix_tells_a_format(tmp_path, name):
+    folder = folder_of(tmp_path / "corpus", {name: OPENINGS["conll"], "a.conll": OPENINGS["conll"]})
+    losses: Counter[str] = Counter()
+    assert len(list(read(folder, losses=losses))) == 2
+    assert not losses
+
+
+def test_files_passed_over_for_their_names_are_counted(tmp_path):
+    files = {"a.txt": OPENINGS["jsonl"], "README.txt": "About it.", "LICENSE": "MIT", "source.tsv": "x", ".hidden": "x"}
+    folder = folder_of(tmp_path / "corpus", files)
+    with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"in/{file.name}")
+    for place in (folder, tmp_path / "corpus.zip"):
+        losses: Counter[str] = Counter()
+        assert len(list(read(place, losses=losses))) == 1
+        assert losses == {FILE_PASSED_OVER: 3}
 
 
 def test_a_text_with_annotations_beside_it_is_standoff(tmp_path):

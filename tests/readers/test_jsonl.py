@@ -61,6 +61,23 @@ def test_gold_comes_before_predictions_unless_told(tmp_path):
     assert read(tmp_path, line, mentions="entities")[0].spans == (Span(0, 7, "Chemical"),)
 
 
+def test_of_several_keys_each_line_has_its_mentions_under_the_first_that_it_has(tmp_path):
+    lines = [
+        entry(spans=[]),
+        {"text": "Aspirin", "spans": [ASPIRIN], "gold": []},
+        entry(entities=None, spans=[ASPIRIN]),
+    ]
+    found = read(tmp_path, *lines, mentions=("entities", "spans"))
+    assert [len(document.spans) for document in found] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("keys", [("entities", "spans"), ["entities", "spans"], "entities"])
+def test_a_line_without_the_keys_told_is_refused(tmp_path, keys):
+    with pytest.raises(DataError, match=r"its mentions are to stand under 'entities'.*no such key") as caught:
+        read(tmp_path, entry(), {"text": "Aspirin", "gold": [ASPIRIN]}, mentions=keys)
+    assert caught.value.line == 2
+
+
 def test_nested_and_discontinuous_mentions_are_kept(tmp_path):
     broken = {"start": 0, "end": 13, "label": "X", "fragments": [[0, 7], [12, 13]], "text": "Aspirin β"}
     losses: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from tests.training.runs import compose
 
 from openmed.metrics import score_spans
 from openmed.spans import Document, Span
-from openmed.training.clean import clean_scores
+from openmed.training.clean import add_clean_scores, clean_scores
 from openmed.training.evaluate import Evaluation
 from openmed.training.run import train
 
@@ -37,11 +37,36 @@ def test_units_seen_in_train_do_not_count(unit):
     assert clean["rule"]["min_words"] == 5
 
 
+def test_where_all_was_seen_there_is_no_score():
+    test = evaluation("sentences")
+    clean = clean_scores(test, {"train": test.gold})
+    assert (clean["units"], clean["removed"]) == (0, 2)
+    assert clean["f1"] is clean["precision"] is clean["recall"] is None
+
+
 def test_where_nothing_was_seen_the_score_is_the_same():
     test = evaluation("sentences")
     clean = clean_scores(test, {"train": [Document("t", "Something else entirely was written in this place .")]})
     assert clean["removed"] == 0
     assert clean.items() >= {key: value for key, value in test.as_dict().items() if key != "views"}.items()
+
+
+def test_a_clean_score_that_fails_costs_no_more_than_itself(monkeypatch, caplog):
+    def fails(*_):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr("openmed.training.clean.clean_scores", fails)
+    result = {"test": {"f1": 0.5}}
+    add_clean_scores(result, {"test": evaluation("sentences")}, Splits())  # pyright: ignore[reportArgumentType]
+    assert result == {"test": {"f1": 0.5, "clean": None}}
+    assert "no score on the clean part of test: MemoryError: too large" in caplog.text
+
+
+class Splits:
+    """Of a DataModule, what the clean score asks for."""
+
+    def documents(self, split: str) -> list[Document]:
+        return [Document(split, SEEN)]
 
 
 @pytest.fixture(scope="module")

@@ -70,19 +70,33 @@ def test_folders_above_are_made(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_that_write_the_same_at_once_do_not_meet_even_with_one_process_number(tmp_path, kind):
+    target = tmp_path / "target"
+    with atomic_path(target) as first:
+        make(first, kind, "first")
+        with atomic_path(target) as second:
+            assert not second.exists()
+            make(second, kind, "second")
+        assert content(target) == "second"
+        assert content(first) == "first"
+    assert content(target) == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_a_killed_process_left_is_in_nobodys_way(tmp_path, kind):
     target = tmp_path / "target"
     make(target, kind, "old")
     with atomic_path(target) as temporary:
-        stale = temporary.name
+        stale = tmp_path / temporary.name
         make(temporary, kind, "new")
-    make(tmp_path / stale, kind, "half written")
-    make(tmp_path / stale.replace(".tmp", ".old"), "folder", "set aside")
+    make(stale, kind, "half written")
+    make(stale.with_suffix(".old"), "folder", "set aside")
     with atomic_path(target) as temporary:
         assert not temporary.exists()
         make(temporary, "folder", "newer")
     assert content(target) == "newer"
-    assert list(tmp_path.iterdir()) == [target]
+    assert {path.name for path in tmp_path.iterdir()} == {"target", stale.name, stale.with_suffix(".old").name}
 
 
 def test_a_link_to_a_folder_is_replaced_and_its_folder_kept(tmp_path):

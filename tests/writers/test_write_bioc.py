@@ -17,7 +17,8 @@ from tests.strategies import texts
 from openmed.errors import ConfigError, DataError
 from openmed.readers.bioc import read_bioc
 from openmed.spans import Document, Range, Span
-from openmed.writers.bioc import WORDS_NOT_WRITTEN, write_bioc
+from openmed.writers.bioc import write_bioc
+from openmed.writers.losses import WORDS_NOT_WRITTEN
 
 XML_CHARACTERS = st.characters(
     codec="utf-8", exclude_categories=["Cc"], include_characters="\t\n\r\x7f\x85", exclude_characters="\ufffe\uffff"

@@ -17,7 +17,8 @@ from openmed.errors import DataError
 from openmed.readers.brat import read_brat
 from openmed.readers.brat_lines import NOTE
 from openmed.spans import Document, Span
-from openmed.writers.brat import ID_CHANGED, MAX_NAME_BYTES, VIEWS_NOT_WRITTEN, write_brat
+from openmed.writers.brat import ID_CHANGED, MAX_NAME_BYTES, write_brat
+from openmed.writers.losses import GROUPS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN, WORDS_NOT_WRITTEN
 
 DOCUMENT = Document(
     "1",
@@ -95,6 +96,25 @@ def test_a_plain_id_comes_back_the_same(scratch, id):
     assert not losses
 
 
+@pytest.mark.parametrize(
+    ("id", "name"),
+    [
+        ("NUL", "%4EUL"),
+        ("con", "%63on"),
+        ("Prn.v2", "%50rn.v2"),
+        ("aux .x", "%61ux .x"),
+        ("COM1", "%43OM1"),
+        ("lpt9.txt", "%6Cpt9.txt"),
+        ("COM¹", "%43OM¹"),
+        *((id, id) for id in ("NULL", "COM0", "COM10", "context", "a.con", "LPT")),
+    ],
+)
+def test_names_that_windows_reserves_are_made_safe(scratch, id, name):
+    (document,), losses, _ = written_and_read([Document(id, "x")], scratch)
+    assert document.id == name
+    assert losses == ({} if id == name else {ID_CHANGED: 1})
+
+
 def test_the_files_are_those_of_the_format(tmp_path):
     assert write_brat([DOCUMENT], tmp_path / "out") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.ann", "1.txt"]
@@ -132,10 +152,17 @@ def test_fragments_that_touch_come_back_as_one(tmp_path):
     assert not losses
 
 
-@pytest.mark.parametrize("views", [{"group": "abstract 1"}, {"words": ((0, 1),)}, {"sentences": ()}])
-def test_what_brat_has_no_place_for_is_counted(tmp_path, views):
+@pytest.mark.parametrize(
+    ("views", "kind"),
+    [
+        ({"group": "abstract 1"}, GROUPS_NOT_WRITTEN),
+        ({"words": ((0, 1),)}, WORDS_NOT_WRITTEN),
+        ({"sentences": ()}, SENTENCES_NOT_WRITTEN),
+    ],
+)
+def test_what_brat_has_no_place_for_is_counted(tmp_path, views, kind):
     _, losses, _ = written_and_read([Document("1", "x", **views), Document("2", "x")], tmp_path / "out")
-    assert losses == {VIEWS_NOT_WRITTEN: 1}
+    assert losses == {kind: 1}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from openmed.readers.conll import read_conll
 from openmed.spans import Document, Range, Span, join_documents
 from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, NESTED
 from openmed.writers.conll import CROSSES_SENTENCE, REPLACED, write_conll
+from openmed.writers.losses import IDENTIFIERS_NOT_WRITTEN, IDS_NOT_WRITTEN, SCORES_NOT_WRITTEN, WORDS_NOT_WRITTEN
 
 AWKWARD = ["#", "##", "#x", "#=", "-", "--", "-X-", "O", "B-Disease", "0", "PMID", "\u00a0", "\u3000", "\u200b", "|"]
 MARKS = ["-DOCSTART-", "-DOCSTART-1", "--DOCSTART-", "#-DOCSTART-", "##MEDLINE:9", "#PMID", "#pmid=1", "#\u00a0PMID:1"]
@@ -71,7 +72,7 @@ def test_tokenised_documents_come_back_sentence_by_sentence(scratch, drawn):
     assert [(d.text, d.words, d.sentences, d.spans, d.group) for d in again] == [
         (part.text, part.words, part.sentences, part.spans, group) for part, group in expected
     ]
-    assert losses == {}
+    assert losses == {IDS_NOT_WRITTEN: len(written)}
 
 
 @given(st.lists(documents(), min_size=1, max_size=3).filter(lambda drawn: any(split(document) for document in drawn)))
@@ -135,7 +136,7 @@ def test_the_lines_are_those_of_the_format(tmp_path):
         "",
         "",
     ]
-    assert losses == {CUT_BY_WORD: 1}
+    assert losses == {CUT_BY_WORD: 1, IDS_NOT_WRITTEN: 1}
 
 
 def test_what_tags_cannot_say_is_counted_by_kind(tmp_path):
@@ -213,6 +214,19 @@ def test_raw_text_without_a_splitter_is_refused(tmp_path):
     assert str(tmp_path / "x") in str(caught.value)
 
 
+def test_identifiers_and_scores_are_counted(tmp_path):
+    losses: Counter[str] = Counter()
+    spans = (Span(0, 1, "X", identifier="D1", score=0.5), Span(2, 3, "X", identifier="D2"), Span(4, 5, "X", score=0.0))
+    write_conll([Document("1", "a b c", spans, words=((0, 1), (2, 3), (4, 5)))], tmp_path / "x", losses=losses)
+    assert losses == {IDENTIFIERS_NOT_WRITTEN: 2, SCORES_NOT_WRITTEN: 2}
+
+
+def test_own_words_that_give_way_to_others_are_counted(tmp_path):
+    losses: Counter[str] = Counter()
+    write_conll([Document("1", "ab", words=((0, 2),))], tmp_path / "x", words=lambda _: [(0, 1), (1, 2)], losses=losses)
+    assert losses == {WORDS_NOT_WRITTEN: 1}
+
+
 def test_memory_does_not_grow_with_the_documents(tmp_path):
     spans = (Span(9, 12, "Gene"), Span(24, 33, "Gene"))
 
@@ -222,7 +236,7 @@ def test_memory_does_not_grow_with_the_documents(tmp_path):
     def peak(size: int) -> int:
         return peak_memory(lambda: write_conll(stream(size), tmp_path / "x", words=split))
 
-    assert peak(5_000) < 1.1 * peak(100)
+    assert peak(5_000) < 1.1 * peak(1_000)
 
 
 @pytest.mark.skipif(not os.environ.get("OPENMED_DATA"), reason="OPENMED_DATA does not name a folder of corpora")

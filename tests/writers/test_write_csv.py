@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.strategies import documents
 
 from openmed.spans import Document, Span
 from openmed.writers.csv import COLUMNS, NO_ROW, write_csv
+from openmed.writers.losses import SENTENCES_NOT_WRITTEN, WORDS_NOT_WRITTEN
 
 HARD = [
     'a,"b"',
@@ -96,6 +98,14 @@ def test_the_lines_are_those_of_the_format(tmp_path):
         '1,g,8,23,Gene,"TNF- and ""alpha",,,8-12;17-23',
         "",
     ]
+
+
+def test_words_and_sentences_are_counted(tmp_path):
+    losses: Counter[str] = Counter()
+    document = Document("1", "x", (Span(0, 1, "X", identifier="D1", score=0.5),), group="g")
+    views = [document, replace(document, words=((0, 1),)), replace(document, sentences=())]
+    write_csv(views, tmp_path / "x", losses=losses)
+    assert losses == {WORDS_NOT_WRITTEN: 1, SENTENCES_NOT_WRITTEN: 1}
 
 
 def test_the_header_is_there_without_mentions(tmp_path):

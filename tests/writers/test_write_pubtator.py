@@ -17,6 +17,12 @@ from openmed.errors import DataError
 from openmed.readers.pubtator import read_pubtator
 from openmed.spans import Document, Span
 from openmed.tagging import DISCONTINUOUS
+from openmed.writers.losses import (
+    GROUPS_NOT_WRITTEN,
+    SCORES_NOT_WRITTEN,
+    SENTENCES_NOT_WRITTEN,
+    WORDS_NOT_WRITTEN,
+)
 from openmed.writers.pubtator import WRITTEN_AS_SPACE, write_pubtator
 
 BREAKING = "\t\n\r\0"
@@ -43,7 +49,11 @@ def test_what_is_written_is_read_back_and_the_rest_is_counted(scratch, written):
     assert losses_read == {}
     characters = sum(character in BREAKING for document in written for character in document.text)
     discontinuous = sum(span.discontinuous for document in written for span in document.spans)
-    assert losses == Counter({WRITTEN_AS_SPACE: characters, DISCONTINUOUS: discontinuous})
+    views = {
+        WORDS_NOT_WRITTEN: sum(document.words is not None for document in written),
+        SENTENCES_NOT_WRITTEN: sum(document.sentences is not None for document in written),
+    }
+    assert losses == Counter({WRITTEN_AS_SPACE: characters, DISCONTINUOUS: discontinuous, **views})
     assert 0 not in losses.values()
 
 
@@ -113,6 +123,14 @@ def test_what_would_break_a_column_is_refused_and_leaves_no_file(tmp_path, docum
     assert caught.value.mend
     assert str(tmp_path / "x") in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_pubtator_has_no_place_for_is_counted(tmp_path):
+    losses: Counter[str] = Counter()
+    scored = (Span(0, 1, "X", score=0.5), Span(0, 2, "X", identifier="D1", score=0.0))
+    documents = [Document("1", "xy", scored), Document("2", "xy", group="g"), Document("3", "xy", words=((0, 2),))]
+    write_pubtator([*documents, Document("4", "xy", sentences=((0, 2),))], tmp_path / "x", losses=losses)
+    assert losses == {SCORES_NOT_WRITTEN: 2, GROUPS_NOT_WRITTEN: 1, WORDS_NOT_WRITTEN: 1, SENTENCES_NOT_WRITTEN: 1}
 
 
 def test_memory_does_not_grow_with_the_documents(tmp_path):

@@ -1,7 +1,8 @@
 """Score predicted annotations against gold ones, from any two files that can be read: exact spans, typed, micro.
 
 pairs = pair_up(gold, predicted)
-score_pairs(pairs).micro.f1, interval(pairs)
+score_pairs(pairs).micro.f1, interval(pairs), drawn(pairs).unit
+kept = without_seen(pairs, Subset.read("jnlpba_clean.json"))
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from openmed.analysis.leakage import Subset
+from openmed.encoding.words import split_sentences
 from openmed.errors import DataError, nearest
 from openmed.metrics import ScoreTable, score_spans
 from openmed.spans import Document
@@ -22,6 +25,28 @@ class Pair(NamedTuple):
 
     gold: Document
     predicted: Document
+
+
+class Drawn(NamedTuple):
+    """What the bootstrap draws: "groups", or "texts" where each is a group of its own, and how many there are."""
+
+    unit: str
+    number: int
+
+
+class Kept(NamedTuple):
+    """The pairs that a clean subset keeps.
+
+    Attributes:
+        unit: "sentences" or "documents", whichever the texts are: the view of the subset that fits them.
+        removed: how many pairs it takes away.
+        listed: how many units that view lists as seen; more than `removed` where only a part of the split is scored.
+    """
+
+    pairs: list[Pair]
+    unit: str
+    removed: int
+    listed: int
 
 
 def pair_up(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Pair]:
@@ -82,6 +107,24 @@ def interval(pairs: Iterable[Pair], *, num_resamples: int = NUM_RESAMPLES, seed:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(f1s, [tail, 1 - tail]).tolist()
     return low, high
+
+
+def drawn(pairs: Sequence[Pair]) -> Drawn:
+    """What `interval` takes for independent. Sentences without document marks are texts of their own group."""
+    number = len({pair.gold.group for pair in pairs})
+    return Drawn("texts" if number == len(pairs) else "groups", number)
+
+
+def without_seen(pairs: Sequence[Pair], subset: Subset) -> Kept:
+    """The pairs whose gold text is in the clean part."""
+    kept = [pair for pair in pairs if subset.keeps(pair.gold)]
+    unit = "sentences" if 2 * sum(_is_sentence(pair.gold) for pair in pairs) > len(pairs) else "documents"
+    part = subset.sentences if unit == "sentences" else subset.documents
+    return Kept(kept, unit, len(pairs) - len(kept), len(part.removed))
+
+
+def _is_sentence(document: Document) -> bool:
+    return len(split_sentences(document.text) if document.sentences is None else document.sentences) <= 1
 
 
 def _counts_of_groups(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, int]]:

@@ -104,7 +104,6 @@ def _audit_each(names: list[str], backbones: list[str], clean: Path | None, seve
 
     Of several corpora one that cannot be read does not keep the others from being told.
     """
-    from openmed.analysis.audit import audit_corpus, summary_row
     from openmed.analysis.report.blocks import Prose, Section
 
     report = _Report([], [], [], [], [])
@@ -112,7 +111,7 @@ def _audit_each(names: list[str], backbones: list[str], clean: Path | None, seve
         if several:
             print(name, file=sys.stderr)
         try:
-            found = audit_corpus(name, backbones=backbones)
+            _audit_one(name, backbones, clean, several, report)
         except DataError as error:
             if not several:
                 raise
@@ -120,15 +119,21 @@ def _audit_each(names: list[str], backbones: list[str], clean: Path | None, seve
             report.entries.append({"corpus": name, "error": error.problem})
             for sections in (report.sections, report.short):
                 sections.append(Section(name, [Prose(f"Could not be read: {error.problem}.")]))
-            continue
-        if clean is not None:
-            found.write_subset(clean)
-        report.entries.append(found.as_dict())
-        report.rows.append(summary_row(found))
-        if several:
-            report.sections.append(found.short_section())
-            report.short.append(found.short_section(max_examples=MARKDOWN_EXAMPLES))
-        else:
-            report.sections.extend(found.sections())
-            report.short.extend(found.sections(max_examples=MARKDOWN_EXAMPLES))
     return report
+
+
+def _audit_one(name: str, backbones: list[str], clean: Path | None, several: bool, report: _Report) -> None:
+    """Add one corpus to the report. What was read of it lives no longer than this call."""
+    from openmed.analysis.audit import audit_corpus, summary_row
+
+    found = audit_corpus(name, backbones=backbones)
+    if clean is not None:
+        found.write_subset(clean)
+    report.entries.append(found.as_dict())
+    report.rows.append(summary_row(found))
+    if several:
+        report.sections.append(found.short_section())
+        report.short.append(found.short_section(max_examples=MARKDOWN_EXAMPLES))
+    else:
+        report.sections.extend(found.sections())
+        report.short.extend(found.sections(max_examples=MARKDOWN_EXAMPLES))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MAX_SHOWN = 44
 """Characters of a licence in the table; --json has it whole."""
 
+WIDE = 110
+"""Columns of a terminal that has room for sources and licences."""
+
 corpora_app = typer.Typer(help="The corpora: list, fetch, stats, audit.", no_args_is_help=True, add_completion=False)
 corpora_app.command()(fetch)
 corpora_app.command()(stats)
@@ -40,20 +43,24 @@ def list_corpora(as_json: Annotated[bool, typer.Option("--json", help="for machi
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    columns = ("name", "types", "mentions: train/dev/test", "here", "source", "licence")
+    if console.width < WIDE:
+        columns = columns[:-2]
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        caption="?: not counted, no copy was at hand. Titles, licences and citations in full: --json, conf/dataset/",
+        caption="?: no copy was at hand to count. Sources, licences, citations: --json",
         caption_justify="left",
     )
-    for column in ("name", "types", "mentions: train/dev/test", "here", "source", "licence"):
+    for column in columns:
         table.add_column(column, no_wrap=column in ("name", "here"), min_width=17 if column[0] == "m" else None)
     for row in rows:
         types = row["types"][0] if len(row["types"]) == 1 else f"{len(row['types'])} types"
         sources = [source.rpartition("/")[2] for source in row["sources"]]
-        licence = _short(row["licence"])
-        table.add_row(row["name"], types, _sizes(row["entities"]), row["files"], ", ".join(sources), licence)
-    Console().print(table)
+        cells = (row["name"], types, _sizes(row["entities"]), row["files"], ", ".join(sources), _short(row["licence"]))
+        table.add_row(*cells[: len(columns)])
+    console.print(table)
 
 
 def _row(spec: CorpusSpec) -> dict[str, Any]:

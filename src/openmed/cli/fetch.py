@@ -53,7 +53,8 @@ def fetch(
         print(json.dumps(answers if everything or len(answers) > 1 else answers[0], ensure_ascii=False))
     if len(errors) > 1:
         mends = dict.fromkeys(error.mend for error in errors if error.mend)
-        raise DataError("; ".join(error.problem for error in errors), mend=". ".join(mends))
+        told = "; ".join(f"{error.path}: {error.problem}" if error.path else error.problem for error in errors)
+        raise DataError(told, mend=". ".join(mends))
     if errors:
         raise errors[0]
 

@@ -7,13 +7,20 @@ openmed score outputs/.../predictions/test.jsonl outputs/.../predictions/test.js
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from openmed.analysis.leakage import Subset
+    from openmed.analysis.score import Kept
     from openmed.spans import Document
+
+PREDICTED_KEYS = ("entities", "spans")
+"""Where a JSONL line holds what was predicted. Not `gold`: a line with that alone holds no prediction."""
 
 
 def score(
@@ -22,53 +29,74 @@ def score(
     clean: Annotated[
         Path | None, typer.Option(help="score only what is not listed here (openmed corpora audit NAME --clean FILE)")
     ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="of token files, both: iob1, iob2, iob2-lenient, iobes", show_default=False)
+    ] = None,
     default_type: Annotated[str | None, typer.Option(help="type of bare B and I tags in token files")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
     """Precision, recall and F1 of exact, typed spans, per type and over all, with a 95% interval of F1.
 
-    Token files are read as strict IOB2: a stray I- (no B- before it) opens no entity.
+    Unless --scheme is told, the scheme of a gold token file is detected, and a predicted one is read as strict IOB2,
+    for mistakes among predicted tags look like another scheme: a stray I- (no B- before it) opens no entity.
     """
     from openmed.analysis.leakage import Subset
-    from openmed.analysis.score import interval, pair_up, score_pairs
+    from openmed.analysis.score import drawn, interval, pair_up, score_pairs, without_seen
 
-    pairs = pair_up(_read(gold, "gold", default_type), _read(pred, "entities", default_type))
-    number = len(pairs)
+    losses: dict[str, Counter[str]] = {"gold": Counter(), "pred": Counter()}
+    pairs = pair_up(
+        _read(gold, losses["gold"], scheme=scheme, default_type=default_type),
+        _read(pred, losses["pred"], scheme=scheme or "iob2", default_type=default_type, mentions=PREDICTED_KEYS),
+    )
+    lines, answer = _loss_lines(losses), {"losses": losses, "removed": 0}
     if clean is not None:
         subset = Subset.read(clean)
-        pairs = [pair for pair in pairs if subset.keeps(pair.gold)]
-    answer: dict[str, Any] = {**score_pairs(pairs).as_dict(), "interval": interval(pairs)}
-    answer |= {"documents": len(pairs), "removed": number - len(pairs)}
+        kept = without_seen(pairs, subset)
+        lines.append(_clean_line(subset, kept, len(pairs)))
+        if kept.listed and not kept.removed:
+            print(f"warning: {clean} removes nothing: is this the corpus and split it was made for?", file=sys.stderr)
+        pairs = kept.pairs
+        answer |= {"removed": kept.removed, "clean": _clean_json(subset, kept)}
+    answer |= {**score_pairs(pairs).as_dict(), "interval": interval(pairs), "interval_over": drawn(pairs)._asdict()}
+    answer |= {"documents": len(pairs)}
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
-        _show(answer)
+        _show(answer, lines)
 
 
-def _read(path: Path, mentions: str, default_type: str | None) -> list[Document]:
-    """All documents of a file. A JSONL line may hold both sides, `gold` and `entities`: each is read from its key."""
+def _read(path: Path, losses: Counter[str], **settings: Any) -> list[Document]:
+    """All documents of a file, folder or archive, by those of the settings that are told and that its format has."""
     from openmed.readers import detect_format, read
 
     format = detect_format(path)
-    options: dict[str, Any] = {}
-    if format == "conll":
-        options = {"scheme": "iob2", "default_type": default_type}
-    if format == "jsonl" and path.is_file() and _first_line_has(path, mentions):
-        options = {"mentions": mentions}
-    return list(read(path, format=format, **options))
+    known = {"conll": ("scheme", "default_type"), "jsonl": ("mentions",)}.get(format, ())
+    options = {key: value for key in known if (value := settings.get(key)) is not None}
+    return list(read(path, format=format, losses=losses, **options))
 
 
-def _first_line_has(path: Path, key: str) -> bool:
-    from openmed.readers.lines import numbered_lines
+def _loss_lines(losses: dict[str, Counter[str]]) -> list[str]:
+    from openmed.analysis.audit.losses import explained
 
-    first = next((line for _, line in numbered_lines(path) if line.strip()), "")
-    try:
-        return key in json.loads(first)
-    except (ValueError, TypeError):  # the reader will say what is wrong
-        return False
+    return [
+        f"{side}: {count} {explained(kind)}" for side, kinds in losses.items() for kind, count in sorted(kinds.items())
+    ]
 
 
-def _show(answer: dict[str, Any]) -> None:
+def _clean_line(subset: Subset, kept: Kept, number: int) -> str:
+    against = " and ".join(subset.against)
+    return (
+        f"--clean: {subset.split} of {subset.corpus} without what {against} holds: removed {kept.removed} of the "
+        f"{kept.listed} {kept.unit} it lists; {kept.removed} of {number} texts left out"
+    )
+
+
+def _clean_json(subset: Subset, kept: Kept) -> dict[str, Any]:
+    of = {"corpus": subset.corpus, "split": subset.split, "against": list(subset.against)}
+    return {**of, "removed": kept.removed, "listed": kept.listed}
+
+
+def _show(answer: dict[str, Any], lines: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -83,6 +111,9 @@ def _show(answer: dict[str, Any]) -> None:
     console.print(table)
     if answer["interval"]:
         low, high = answer["interval"]
-        console.print(f"95% interval of F1: {100 * low:.1f} to {100 * high:.1f} (bootstrap over groups)")
-    if answer["removed"]:
-        console.print(f"{answer['removed']} of {answer['removed'] + answer['documents']} texts left out (--clean)")
+        over = answer["interval_over"]
+        alone = ", taken as independent" if over["unit"] == "texts" else ""
+        drawn = f"bootstrap over {over['number']} {over['unit']}{alone}"
+        console.print(f"95% interval of F1: {100 * low:.1f} to {100 * high:.1f} ({drawn})", soft_wrap=True)
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)

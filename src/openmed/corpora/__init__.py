@@ -5,10 +5,12 @@ train = load_split(spec, "train")
 """
 
 from openmed.corpora.digests import digest
-from openmed.corpora.files import cache_folder, corpus_file, data_folder, fetch_all, is_here, spec_is_here
+from openmed.corpora.files import corpus_file, fetch_all
 from openmed.corpora.grouping import group_by_native, group_in_runs
 from openmed.corpora.holdout import held_out
-from openmed.corpora.load import Split, count, identity, load_split
+from openmed.corpora.identity import identity
+from openmed.corpora.load import Split, count, load_split
+from openmed.corpora.places import cache_folder, data_folder, is_here, spec_is_here
 from openmed.corpora.spec import SPLITS, CorpusSpec, conf_folder, corpus_names, load_spec
 
 __all__ = [

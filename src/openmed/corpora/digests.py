@@ -13,6 +13,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from openmed.errors import DataError
+
 FILE_KINDS = ("sha256", "git-blob")
 FOLDER_KINDS = ("git-tree",)
 
@@ -21,19 +23,26 @@ def digest(path: Path, kind: str = "sha256") -> str:
     """Hex digest of a file, "sha256" or "git-blob" (what `git hash-object` prints), or of a folder, "git-tree".
 
     A tree is git's own id of the folder with all it holds, hidden files too, each file as plain (mode 100644). As in
-    git, folders without a file do not count, nor does a checkout's `.git`.
+    git, folders without a file do not count, nor does a checkout's `.git`. `path` itself may be a link to what is
+    meant.
 
     Raises:
         ValueError: another kind.
-        OSError: it cannot be read, or is a folder where the kind is a file's, or the other way round.
+        DataError: it cannot be read, or is a folder where the kind is a file's, or the other way round; the folder
+            holds a link: git would count where it leads to, a reader reads what is there.
     """
-    if kind == "sha256":
-        return _file_state(path, hashlib.sha256()).hexdigest()
-    if kind == "git-blob":
-        return _blob(path).hex()
-    if kind == "git-tree":
-        return _tree_id(_entries(path)).hex()
-    raise ValueError(f"unknown digest {kind!r}: sha256 or git-blob of a file, git-tree of a folder")
+    ways = {
+        "sha256": lambda: _file_state(path, hashlib.sha256()).digest(),
+        "git-blob": lambda: _blob(path),
+        "git-tree": lambda: _tree_id(_entries(path)),
+    }
+    if kind not in ways:
+        raise ValueError(f"unknown digest {kind!r}: sha256 or git-blob of a file, git-tree of a folder")
+    try:
+        return ways[kind]().hex()
+    except OSError as error:
+        problem = f"cannot be read to verify it ({error.strerror})"
+        raise DataError(problem, path=error.filename or path, mend="check what is there, and its rights") from error
 
 
 def kinds(hashes: Collection[str]) -> list[str]:
@@ -46,6 +55,9 @@ def found_instead(path: Path, accepted: Collection[str]) -> list[str]:
 
     A folder where a file is expected, or a file for a folder, is told as "a folder" or "a file". Without any accepted
     digest everything matches.
+
+    Raises:
+        DataError: as `digest`.
     """
     possible = FOLDER_KINDS if path.is_dir() else FILE_KINDS
     found = [f"{kind}:{digest(path, kind)}" for kind in kinds(accepted) if kind in possible]
@@ -74,6 +86,8 @@ def _entries(folder: Path) -> bytes:
         name = os.fsencode(path.name)
         if name == b".git":  # git's own, which no tree can hold
             continue
+        if path.is_symlink():
+            raise DataError("a link in a folder of published files", path=path, mend="put there what it leads to")
         if not path.is_dir():
             entries.append((name, b"100644 %s\0%s" % (name, _blob(path))))
         elif inner := _entries(path):

@@ -15,6 +15,7 @@ import errno
 import math
 import os
 import random
+import shutil
 import socket
 import ssl
 import tempfile
@@ -26,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openmed.corpora.digests import found_instead
-from openmed.corpora.snapshots import take_out
 from openmed.errors import DataError
+from openmed.readers.containers import unpack
 
 if TYPE_CHECKING:
     import requests
@@ -106,8 +107,14 @@ def fetch_file(
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-            taken = Path(scratch) / "taken"
-            bring(Path(scratch) / "archive", lambda archive: accept(take_out(archive, inside, taken)))
+            taken = Path(scratch) / "taken" / path.name
+
+            def accept_part(archive: Path) -> None:
+                shutil.rmtree(taken.parent, ignore_errors=True)  # of an archive that was not accepted
+                unpack(archive, inside, taken, keep_litter=True)  # its digest counts them
+                accept(taken)
+
+            bring(Path(scratch) / "archive", accept_part)
             os.replace(taken, path)
     except (requests.RequestException, ConnectionError, DataError) as error:
         raise DataError(f"{url}: {_reason(error)}") from error
@@ -233,6 +240,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code} {error.response.reason}"
     if isinstance(error, DataError):
-        return error.problem
+        return error.problem if error.text is None else f"{error.problem} ({error.text!r})"
     *_, last = _causes(error)
     return f"{type(error).__name__}: {last}"

@@ -1,9 +1,9 @@
 """Find, fetch and verify the files of a corpus.
 
-The data folder is `$OPENMED_DATA` where set (it may be read-only: nothing is ever written there unless something has
-to be fetched), else the user's cache folder. What has to be fetched is looked for at `$OPENMED_MIRROR/<name in the
-YAML>` first, where that is set, then at its own address; a part of an archive (`inside`) is looked for at the mirror as
-`<name>.tar.gz`, which is the whole archive, of whatever kind, as its own address gives it.
+The data folder (`openmed.corpora.places`) may be read-only: nothing is ever written there unless something has to be
+fetched. That is looked for at `$OPENMED_MIRROR/<name in the YAML>` first, where that is set, then at its own address; a
+part of an archive (`inside`) is looked for at the mirror as `<name>.tar.gz`, which is the whole archive, of whatever
+kind, as its own address gives it.
 
     path = corpus_file(spec, "ner/NCBI-disease/train.tsv")
 """
@@ -24,12 +24,12 @@ from urllib.parse import quote
 
 from openmed.corpora.digests import found_instead
 from openmed.corpora.fetch import PATIENCE, Patience, Report, fetch_file
+from openmed.corpora.places import PACKAGE, data_folder
 from openmed.corpora.spec import CorpusSpec, SourceFile
 from openmed.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
-PACKAGE = "package:"
 MIRROR = "OPENMED_MIRROR"
 MAX_DOWNLOADS = 4
 """At once, of one corpus: enough to hide the waiting, few enough not to be refused."""
@@ -53,20 +53,6 @@ class Obtained:
     set_aside: Path | None = None
 
 
-def data_folder() -> Path:
-    """`$OPENMED_DATA`, else `<user cache>/openmed/corpora`."""
-    if folder := os.environ.get("OPENMED_DATA"):
-        return Path(folder).expanduser()
-    return cache_folder() / "corpora"
-
-
-def cache_folder() -> Path:
-    """`$OPENMED_CACHE`, else the user's cache folder: derived files go here."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("OPENMED_CACHE") or user_cache_path("openmed")).expanduser()
-
-
 def corpus_file(spec: CorpusSpec, name: str) -> Path:
     """The local, verified path of a corpus's file, fetched first if it is not there and may be.
 
@@ -78,7 +64,10 @@ def corpus_file(spec: CorpusSpec, name: str) -> Path:
     Raises:
         DataError: missing and not to be had, or its digest is none of the accepted ones.
     """
-    return obtain(spec, name).path
+    try:
+        return obtain(spec, name).path
+    finally:
+        _prune(spec)
 
 
 def fetch_all(spec: CorpusSpec, *, progress: Progress | None = None) -> dict[str, Path]:
@@ -111,6 +100,7 @@ def obtain_each(
 
     with ThreadPoolExecutor(MAX_DOWNLOADS) as pool:
         results = dict(zip(names, pool.map(attempt, names), strict=True))
+    _prune(spec)
     obtained = {name: result for name, result in results.items() if isinstance(result, Obtained)}
     return obtained, {name: result for name, result in results.items() if isinstance(result, DataError)}
 
@@ -120,8 +110,9 @@ def together(spec: CorpusSpec, problems: Mapping[str, DataError]) -> DataError:
     if len(problems) == 1:
         return next(iter(problems.values()))
     told = "; ".join(f"{error.path}: {error.problem}" for error in problems.values())
-    mends = dict.fromkeys(error.mend for error in problems.values() if error.mend)
-    return DataError(f"{len(problems)} files of {spec.name} could not be had: {told}", mend=". ".join(mends))
+    mends = dict.fromkeys(error.mend.rstrip(". ") for error in problems.values() if error.mend)
+    mend = ". ".join(mend[:1].upper() + mend[1:] for mend in mends)
+    return DataError(f"{len(problems)} files of {spec.name} could not be had: {told}", mend=mend)
 
 
 def obtain(
@@ -158,22 +149,6 @@ def obtain(
         return got
     path = got.path / name.removeprefix(f"{key}/")
     return replace(got, path=_existing(path, f"correct the path in the YAML of {spec.name!r}: {key} is as published"))
-
-
-def spec_is_here(spec: CorpusSpec) -> bool:
-    """Whether every file of the corpus is on this machine (their digests are checked on use)."""
-    return all((data_folder() / name).exists() for name in spec.files)
-
-
-def is_here(spec: CorpusSpec, name: str) -> bool:
-    """Whether what `corpus_file` would give is on this machine already (digests are checked on use)."""
-    if name.startswith(PACKAGE):
-        return True
-    if below := [key for key in spec.files if key.startswith(f"{name}/")]:
-        return all((data_folder() / key).exists() for key in below)
-    published = any(f"{name}/".startswith(f"{key}/") for key in spec.files)
-    path = data_folder() / name if published else Path(name).expanduser()
-    return path.exists() or any(parent.is_file() for parent in path.parents)  # the latter: a path into an archive
 
 
 def _existing(path: Path, mend: str) -> Path:
@@ -216,7 +191,6 @@ def _alone(path: Path) -> Iterator[None]:
     """One thread or process at a time gets in, for a path; the lock beside it is there no longer than that."""
     from filelock import FileLock
 
-    new_folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     with FileLock(lock):
@@ -226,9 +200,17 @@ def _alone(path: Path) -> Iterator[None]:
             # While it is held this is safe: who waits for the removed file finds it so and starts over (filelock).
             with suppress(PermissionError):  # Windows, where filelock itself removes it
                 lock.unlink()
-            for folder in new_folders:
-                with suppress(OSError):  # not empty: something came
-                    folder.rmdir()
+
+
+def _prune(spec: CorpusSpec) -> None:
+    """Remove the folders that stayed empty, since nothing came. Not while others fetch: they would miss theirs."""
+    root = data_folder()
+    for key in spec.files:
+        for folder in (root / key).parents:
+            if folder == root or not folder.is_relative_to(root):
+                break
+            with suppress(OSError):  # not there, not empty, or not ours to remove
+                folder.rmdir()
 
 
 def _fetch(spec: CorpusSpec, key: str, path: Path, report: Report | None, patience: Patience) -> None:
@@ -243,13 +225,13 @@ def _fetch(spec: CorpusSpec, key: str, path: Path, report: Report | None, patien
             for failure in failures:
                 log.warning("%s came from its own address; the mirror failed: %s", key, failure)
             return
-    part = f", take {source.inside} out of it, put that there" if source.inside else ", put it there"
+    part = f"; what belongs here is {source.inside} of that archive" if source.inside else ""
     raise DataError(
-        f"dataset {spec.name!r} is not here and could not be fetched ({'; '.join(failures)})",
+        f"not here, and could not be fetched ({'; '.join(failures)}{part})",
         path=path,
         mend=source.by_hand
-        or f"download it on a machine that can{part}; or set OPENMED_DATA to a folder that holds it, or {MIRROR} to an "
-        "address that does",
+        or "download what is missing on a machine that can, and put it where it belongs; or set OPENMED_DATA to a "
+        f"folder that holds all files of {spec.name!r}, or {MIRROR} to an address that does",
     )
 
 

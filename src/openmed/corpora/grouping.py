@@ -32,7 +32,8 @@ class _Place(NamedTuple):
 def group_in_runs(sentences: Iterable[Document], *, max_words: int) -> Iterator[Document]:
     """Join neighbours up to `max_words` words. A change of `group` (a document mark in the file) always ends a run.
 
-    A sentence longer than `max_words` is a document of its own; a document that the file marks stays whole.
+    So does the end of a file, where ids are `<file stem>#<n>`. A sentence longer than `max_words` is a document of its
+    own; a document that the file marks stays whole.
     """
     run: list[Document] = []
     length = 0
@@ -42,7 +43,8 @@ def group_in_runs(sentences: Iterable[Document], *, max_words: int) -> Iterator[
         num_words = _num_words(sentence)
         new_group = bool(run) and (own_mark or marked) and sentence.group != run[-1].group
         too_long = bool(run) and not own_mark and length + num_words > max_words
-        if new_group or too_long:
+        new_file = bool(run) and not own_mark and _file_of(sentence) != _file_of(run[-1])
+        if new_group or too_long or new_file:
             yield _join(run, marked)
             run, length = [], 0
         run.append(sentence)
@@ -129,6 +131,11 @@ class _Openings:
 
 def _rest(place: _Place) -> str:
     return place.rest
+
+
+def _file_of(sentence: Document) -> str:
+    """The file stem of an id `<file stem>#<n>`; empty for other ids."""
+    return sentence.id.rpartition("#")[0]
 
 
 def _num_words(sentence: Document) -> int:

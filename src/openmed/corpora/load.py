@@ -12,21 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openmed.corpora.digests import digest
+from openmed.corpora.entity_types import map_types, noting_types
 from openmed.corpora.files import corpus_file
 from openmed.corpora.grouping import group_by_native, group_in_runs
 from openmed.corpora.holdout import held_out
+from openmed.corpora.identity import identities, identity
 from openmed.corpora.spec import SPLITS, CorpusSpec, Grouping, Selection
-from openmed.errors import DataError, nearest
+from openmed.errors import DataError
 from openmed.readers import detect_format, read
-from openmed.readers.containers import split_archive
 from openmed.readers.lines import numbered_lines
-from openmed.spans import Document, Span
+from openmed.spans import Document
 
 DUPLICATE_ID = "duplicate_id"
 ID_NOT_FOUND = "id_not_found"
 """A document that the split's list names and the corpus does not hold."""
-DROPPED_TYPE = "mention_of_dropped_type"
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,9 @@ class Split:
     Attributes:
         documents: abstracts (or whatever the corpus's documents are), with sentences where known.
         counts: documents, sentences, words (of tokenised corpora), entities, and entities per type.
-        losses: what reading had to leave out, by kind.
+        losses: what reading had to leave out, by kind; of a file that several splits are read from, with the first.
         hashes: path (as in the YAML) -> "sha256:<hex>", of a folder "git-tree:<hex>".
+        source_types: the types of the files read, before `dataset.types` renamed or dropped them.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Split:
     counts: Mapping[str, int]
     losses: Mapping[str, int]
     hashes: Mapping[str, str]
+    source_types: frozenset[str] = frozenset()
 
 
 def load_split(spec: CorpusSpec, split: str) -> Split:
@@ -57,14 +58,16 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
     if name is None:
         raise DataError(f"dataset {spec.name!r} has no {split} split", mend=f"set dataset.{split}=<file>")
     path = corpus_file(spec, name)
+    of_reading: Counter[str] = Counter()
     losses: Counter[str] = Counter()
-    hashes = {name: identity(path)}
+    source_types: set[str] = set()
     format = spec.format or detect_format(path)
-    documents = read(path, format=format, losses=losses, **spec.options)
+    hashes = identities(name, path, format, spec.options)
+    documents = noting_types(read(path, format=format, losses=of_reading, **spec.options), source_types)
     if spec.ids is not None:
         documents = _chosen(spec, spec.ids, split, documents, losses, hashes)
     if spec.types is not None:
-        documents = _map_types(documents, spec.types, spec.other_types, path, losses)
+        documents = map_types(documents, spec.types, spec.other_types, path, losses)
     if spec.groups is not None:
         documents = _grouped(spec, spec.groups, split, documents, losses, hashes)
     elif format == "conll":  # token files come as bare sentences
@@ -76,11 +79,13 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
         raise DataError(
             f"the {split} split of {spec.name!r} is empty", path=path, mend="give a file with documents in it"
         )
+    if not any(spec.split_file(earlier) == name for earlier in SPLITS[: SPLITS.index(split)]):
+        losses += of_reading  # those of a file that several splits are read from are told once, with the first
     if spec.makes_dev and split == "dev":
-        losses.clear()  # of the one file that both are read from; they are told with train
+        losses.clear()  # of all that train and dev were before they were parted
     counts = count(documents)
     _check_counts(spec, split, counts, path)
-    return Split(split, documents, counts, dict(losses), hashes)
+    return Split(split, documents, counts, dict(losses), hashes, frozenset(source_types))
 
 
 def count(documents: Iterable[Document]) -> dict[str, int]:
@@ -94,28 +99,6 @@ def count(documents: Iterable[Document]) -> dict[str, int]:
         totals["entities"] += len(document.spans)
         types.update(span.label for span in document.spans)
     return {**totals, **dict(sorted(types.items()))}
-
-
-def _map_types(
-    documents: Iterable[Document], types: Mapping[str, str | None], others: str, path: Path, losses: Counter[str]
-) -> Iterator[Document]:
-    for document in documents:
-        spans: list[Span] = []
-        for span in document.spans:
-            if span.label not in types and others == "refuse":
-                raise DataError(
-                    f"document {document.id!r} has a mention of type {span.label!r}, which dataset.types does not name",
-                    path=path,
-                    text=document.mention(span),
-                    mend="add it to dataset.types, or map it to null to leave it out, or say dataset.other_types=keep "
-                    f"or drop. {nearest(span.label, types)}",
-                )
-            label = types.get(span.label, span.label if others == "keep" else None)
-            if label is None:
-                losses[DROPPED_TYPE] += 1
-            else:
-                spans.append(replace(span, label=label))
-        yield document.with_spans(spans)
 
 
 def _grouped(
@@ -147,8 +130,10 @@ def _chosen(
 ) -> Iterator[Document]:
     """The documents that the split's list names, in the order of the corpus; ids found nowhere are counted.
 
-    Without a list of its own, a split has the documents that no other's list names.
+    Without a list of its own, a split has the documents that no other's list names. A dev split that is yet to be made
+    of train has train's.
     """
+    split = "train" if split == "dev" and spec.makes_dev else split
     listed = {name: _read_ids(spec, file, hashes) for name in SPLITS if (file := getattr(ids, name))}
     wanted = listed.pop(split, None)
     others = set().union(*listed.values())
@@ -169,6 +154,12 @@ def _read_ids(spec: CorpusSpec, name: str, hashes: dict[str, str]) -> set[str]:
 
 def _dev_of(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Document]:
     dev = held_out(documents, fraction=spec.dev_fraction, seed=spec.split_seed)
+    if not dev and not any(document.spans for document in documents):
+        raise DataError(
+            f"{spec.name!r} has no mentions, so no dev split can be set aside",
+            path=path,
+            mend="check dataset.format, dataset.options and dataset.types",
+        )
     if not dev:
         raise DataError(
             f"no dev split can be set aside from the {len(documents)} documents of {spec.name!r}: each holds the only "
@@ -182,13 +173,6 @@ def _dev_of(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Doc
 def _without_dev(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Document]:
     dev = {document.id for document in _dev_of(spec, documents, path)}
     return [document for document in documents if document.id not in dev]
-
-
-def identity(path: Path) -> str:
-    """What a file (an archive, for a path that leads into one) or folder holds, as `<kind of digest>:<hex>`."""
-    whole, _ = split_archive(path)
-    kind = "git-tree" if whole.is_dir() else "sha256"
-    return f"{kind}:{digest(whole, kind)}"
 
 
 def _unique(documents: Iterable[Document], losses: Counter[str]) -> Iterator[Document]:

@@ -152,7 +152,9 @@ class CorpusSpec:
         for key in ("name", "train"):
             if not values.get(key):
                 raise ConfigError(
-                    f"dataset.{key} is missing", mend=f"say dataset.{key}=<file>, or write it in the YAML"
+                    f"dataset.{key} is missing",
+                    mend=f"say dataset.{key}=<file> to train.py, or write it in a YAML of conf/dataset/ "
+                    "(docs/add_a_corpus.md)",
                 )
         for key, kind in (("groups", Grouping), ("ids", Selection)):
             if key in values:
@@ -217,7 +219,7 @@ def _source_file(path: str, entry: Mapping[str, Any]) -> SourceFile:
         if not _HASH.fullmatch(value):
             raise ConfigError(
                 f"dataset.files.{path}.hashes has {value!r}",
-                mend="write sha256:<64 hex digits> or git-blob:<40 hex digits>",
+                mend="write sha256:<64 hex digits>, git-blob:<40 hex digits> or, of a folder, git-tree:<40 hex digits>",
             )
     return SourceFile(**{**entry, "hashes": hashes})
 

@@ -109,11 +109,7 @@ class NerDataModule(L.LightningDataModule):
             labels = {span.label for document in documents for span in document.spans}
             types = tuple(sorted({*self.spec.type_names, *labels}))
             if not labels:
-                raise DataError(
-                    f"the train split of {self.spec.name!r} has no entities",
-                    path=self.spec.train,
-                    mend="a tagger needs annotated text: check dataset.format and the tag column",
-                )
+                raise _nothing_to_learn(self.spec, self._read("train").source_types)
             self._info = TaggingInfo(types=types, splitter=choose_splitter(documents), **self._window)
         return self._info
 
@@ -260,3 +256,16 @@ class NerDataModule(L.LightningDataModule):
             }
         )
         return cached(cache_folder() / "encoded", key, make)
+
+
+def _nothing_to_learn(spec: CorpusSpec, source_types: frozenset[str]) -> DataError:
+    if source_types:
+        problem = f"dataset.types leaves nothing to learn of {spec.name!r}"
+        mend = f"train has {', '.join(sorted(source_types))}: name one of these"
+    else:
+        problem = f"the train split of {spec.name!r} has no entities"
+        mend = (
+            "a tagger needs annotated text: check dataset.format and, in dataset.options, what holds the annotations "
+            "(tag_column of token files, mentions of JSONL)"
+        )
+    return DataError(problem, path=spec.train, mend=mend)

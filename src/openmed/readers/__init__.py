@@ -17,9 +17,10 @@ from openmed.readers.bioc import read_bioc
 from openmed.readers.brat import read_brat
 from openmed.readers.conll import read_conll
 from openmed.readers.containers import ARCHIVE_SUFFIXES, located
-from openmed.readers.detect import data_files, detect_format
+from openmed.readers.detect import data_files, detect_format, files_aside
 from openmed.readers.inline import format_inline, read_inline
 from openmed.readers.jsonl import read_jsonl
+from openmed.readers.losses import FILE_PASSED_OVER
 from openmed.readers.pubtator import read_pubtator
 from openmed.spans import Document
 
@@ -78,8 +79,10 @@ def read(
 def _read_inside(
     path: str | PathLike[str], name: str, losses: Counter[str] | None, options: dict
 ) -> Iterator[Document]:
-    """The files of a folder, one after the other; of an archive, what stands in it."""
+    """The files of a folder, one after the other; of an archive, what stands in it. Those passed over are counted."""
     with located(path) as place:
         one = place.is_file() or name == "bc2gm"
+        if losses is not None and not one and (aside := files_aside(place)):
+            losses[FILE_PASSED_OVER] += len(aside)
         for file in [place] if one else data_files(place):
             yield from READERS[name](file, losses=losses, **options)

@@ -37,6 +37,7 @@ from openmed.tagging import (
 )
 
 _COMMENT = re.compile(r"##+[^#].*|#\S*[\s=:]+\S.*")
+_MADE_UP_ID = re.compile(r".+(?:#|/d)[0-9]+(?:/[0-9]+)?", re.DOTALL)
 _MEND_COLUMNS = "Give every word one line with the same columns, and leave a line empty after each sentence"
 
 
@@ -84,6 +85,14 @@ def read_conll(
     file = _File(path, find_layout(path, separator, token_column, tag_column), told, default_type)
     found = told or detect_scheme(count_transitions(sentence.tags for sentence in file.sentences()))
     return _documents(file, found, types or {}, Counter() if losses is None else losses)
+
+
+def made_up_id(id: str) -> bool:
+    """Whether an id looks like those made here of the file's name, which two files may share: `data#1`, `data/d3`.
+
+    A `/2` may follow, as `openmed.corpora` adds it where an id returns.
+    """
+    return _MADE_UP_ID.fullmatch(id) is not None
 
 
 def _documents(file: _File, scheme: str, types: Mapping[str, str], losses: Counter[str]) -> Iterator[Document]:

@@ -4,6 +4,7 @@ Corpora come packed; with this a config says `corpus.tar.gz/train` and needs no 
 is no archive here: `openmed.readers.lines` reads it as it is.
 
     with located("Linnaeus.tar.bz2/Linnaeus_standoff/train") as folder: ...
+    unpack(archive, "anatem-<commit>/original-data/standoff", folder, keep_litter=True)
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # pyright: ignore[reportAttributeAccessIssue]
 from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple
@@ -27,6 +28,8 @@ from typing import IO, NamedTuple
 from openmed.errors import DataError
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+"""The first bytes of a zip, and of an empty one."""
 _Parts = tuple[str, ...]
 
 
@@ -61,12 +64,13 @@ def located(path: str | PathLike[str]) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="openmed-") as temporary:
         root = Path(temporary)
-        parts = tuple(inner.split("/")) if inner else ()
-        with _damage_told(outer):
-            if not _unpack(outer, parts, root):
-                raise _nothing_found(outer, inner)
         try:
-            yield root.joinpath(*parts)
+            unpack(outer, inner, root / inner, keep_litter=False)
+        except OSError as error:
+            mend = "check its rights, and the room in the temporary folder (TMPDIR moves it)"
+            raise DataError(f"cannot be unpacked ({error.strerror})", path=outer, mend=mend) from error
+        try:
+            yield root / inner
         except DataError as error:
             if error.path is None or not Path(error.path).is_relative_to(root):
                 raise
@@ -79,6 +83,35 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVE_SUFFIXES) and path.is_file()
 
 
+def unpack(archive: Path, inner: str, target: Path, *, keep_litter: bool) -> None:
+    """Copy the file or folder `inner` ("" for all) of an archive to `target`, where nothing may be but a folder.
+
+    The archive's kind is told by its content, whatever its name. Rights, owners, times and empty folders are not taken
+    over.
+
+    Args:
+        keep_litter: copy macOS's litter too, where a folder must be just what was published.
+
+    Raises:
+        DataError: the archive is damaged or of an unknown kind, holds nothing under `inner`, or there a link, a device
+            or an encrypted file; one of its members leads out of it. What was written by then is left.
+        OSError: the disk.
+    """
+    wanted = PurePosixPath(inner).parts
+    is_empty = True
+    with _damage_told(archive):
+        for member in _members(archive):
+            parts = _safe_parts(member.name, archive)
+            if member.is_folder or parts[: len(wanted)] != wanted or (not keep_litter and _is_litter(parts)):
+                continue
+            if not parts:
+                raise _refused("a file without a name in the archive", archive, member.name)
+            _copy(member, target.joinpath(*parts[len(wanted) :]), archive)
+            is_empty = False
+        if is_empty:
+            raise _nothing_found(archive, inner)
+
+
 class _Member(NamedTuple):
     """One entry of an archive. `is_plain`: a file, neither link nor device nor encrypted."""
 
@@ -89,7 +122,9 @@ class _Member(NamedTuple):
 
 
 def _members(archive: Path) -> Iterator[_Member]:
-    return _zip_members(archive) if archive.suffix.lower() == ".zip" else _tar_members(archive)
+    with archive.open("rb") as file:
+        is_zip = file.read(4) in _ZIP_STARTS
+    return _zip_members(archive) if is_zip else _tar_members(archive)
 
 
 class _StrictInfo(tarfile.TarInfo):
@@ -124,33 +159,24 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
             yield _Member(info.filename, info.is_dir(), is_plain, partial(zip_.open, info))
 
 
-def _unpack(archive: Path, inner: _Parts, root: Path) -> int:
-    """Copies the files under `inner` to below `root`; returns how many."""
-    number = 0
-    for member in _members(archive):
-        parts = _safe_parts(member.name, archive)
-        if member.is_folder or parts[: len(inner)] != inner or _is_litter(parts):
-            continue
-        source = member.open() if member.is_plain else None
-        if source is None:
-            raise DataError(
-                "an encrypted file, a link or a device in the archive",
-                path=archive,
-                text=member.name,
-                mend="unpack it yourself and give the folder",
-            )
-        target = root.joinpath(*parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source, target.open("wb") as file:
-            shutil.copyfileobj(source, file)
-        number += 1
-    return number
+def _copy(member: _Member, target: Path, archive: Path) -> None:
+    source = member.open() if member.is_plain else None
+    if source is None:
+        raise _refused("an encrypted file, a link or a device in the archive", archive, member.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _refused(problem: str, archive: Path, name: str) -> DataError:
+    return DataError(problem, path=archive, text=name, mend="unpack it yourself and give the folder")
 
 
 def _safe_parts(name: str, archive: Path) -> _Parts:
     """The parts of a member's name; a backslash parts them too (zips made on Windows)."""
     parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
-    if ".." in parts or PureWindowsPath(name).anchor:
+    # On Windows a drive anywhere ("x/C:/y") starts anew from there.
+    if ".." in parts or PureWindowsPath(name).anchor or any(PureWindowsPath(part).drive for part in parts):
         raise DataError(
             "a file that would be unpacked outside the archive's folder",
             path=archive,
@@ -161,25 +187,24 @@ def _safe_parts(name: str, archive: Path) -> _Parts:
 
 
 def _is_litter(parts: _Parts) -> bool:
-    return "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
+    return "__MACOSX" in parts or any(part == ".DS_Store" or part.startswith("._") for part in parts[-1:])
 
 
 @contextmanager
 def _damage_told(archive: Path) -> Iterator[None]:
-    """Turns what the libraries say of a damaged archive, or of a full disk, into a `DataError`."""
+    """Turns what the libraries say of a damaged archive into a `DataError`; what the disk says stays an `OSError`."""
     try:
         yield
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise _damaged(archive, error) from error
     except OSError as error:
-        if error.errno is None:  # gzip and bz2 speak so of bad data
-            raise _damaged(archive, error) from error
-        mend = "check its rights, and the room in the temporary folder (TMPDIR moves it)"
-        raise DataError(f"cannot be unpacked ({error.strerror})", path=archive, mend=mend) from error
+        if error.errno is not None:
+            raise
+        raise _damaged(archive, error) from error  # gzip and bz2 speak so of bad data
 
 
 def _damaged(archive: Path, error: Exception) -> DataError:
-    what = str(error).split("\n")[0] or "it ends too soon"
+    what = str(error).split("\n")[0].rstrip(":") or "it ends too soon"
     return DataError(f"the archive is damaged or of a kind unknown here ({what})", path=archive, mend="get it again")
 
 

@@ -30,7 +30,7 @@ SUFFIXES = {
 FORMATS = ("bc2gm", "bioc", "brat", "conll", "inline", "jsonl", "pubtator")
 _STANDOFF = (".ann", ".a1")
 _ASIDE = ("readme", "license", "licence", "notice", "source", "citation", "changelog")
-"""Files that stand beside the data in many corpora."""
+"""Files that stand beside the data in many corpora; a suffix of `SUFFIXES` makes them data all the same."""
 
 _OPENINGS = {
     "pubtator": re.compile(r"[^|\t]+\|[ta]\|"),
@@ -56,14 +56,22 @@ def detect_format(path: str | PathLike[str]) -> str:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The files below a folder that may hold documents, sorted: not hidden ones, nor README, LICENSE and the like."""
+    """The files below a folder that may hold documents, sorted: not hidden ones, nor those of `files_aside`."""
+    return [file for file in _shown_files(folder) if not _is_aside(file)]
+
+
+def files_aside(folder: Path) -> list[Path]:
+    """The files below a folder that are passed over for their names, sorted: README.txt, LICENSE and the like."""
+    return [file for file in _shown_files(folder) if _is_aside(file)]
+
+
+def _shown_files(folder: Path) -> list[Path]:
     found = (file for file in folder.rglob("*") if file.is_file())
-    return sorted(
-        file
-        for file in found
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.name.lower().split(".")[0] not in _ASIDE
-    )
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _is_aside(file: Path) -> bool:
+    return file.name.lower().split(".")[0] in _ASIDE and _by_suffix(file) is None
 
 
 def _of_folder(folder: Path, shown: str | PathLike[str]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any, TypeVar
 
@@ -29,25 +29,27 @@ MENTION_KEYS = ("gold", "entities", "spans")
 
 
 def read_jsonl(
-    path: str | PathLike[str], *, losses: Counter[str] | None = None, mentions: str | None = None
+    path: str | PathLike[str], *, losses: Counter[str] | None = None, mentions: str | Sequence[str] | None = None
 ) -> Iterator[Document]:
     """Stream the documents of a JSONL file (`.gz` or not).
 
     Args:
         losses: counts mentions whose `text` differs from the text at their offsets (the offsets are believed).
-        mentions: the key that holds the mentions; None takes the first of `gold`, `entities`, `spans` that is there.
+        mentions: the key that holds the mentions, or several: of each line the first that it has. None is `gold`,
+            `entities`, `spans`, and lets a line without any of them be a document without mentions.
 
     Raises:
-        DataError: a line that is not such an object, or offsets outside the text.
+        DataError: a line that is not such an object, or has none of the keys told, or offsets outside the text.
     """
     losses = Counter() if losses is None else losses
+    told = (mentions,) if isinstance(mentions, str) else mentions
     found = False
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
         found = True
         try:
-            yield _document(json.loads(line), number, mentions, losses)
+            yield _document(json.loads(line), number, told, losses)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise DataError(f"not a document: {what}", path=path, line=number, text=line, mend=_MEND) from error
@@ -55,11 +57,13 @@ def read_jsonl(
         raise DataError("the file is empty", path=path, mend=_MEND)
 
 
-def _document(entry: Any, number: int, mentions: str | None, losses: Counter[str]) -> Document:
+def _document(entry: Any, number: int, told: Sequence[str] | None, losses: Counter[str]) -> Document:
     entry = _typed("a line", entry, dict)
     text = _typed("text", entry["text"], str)
     text.encode()  # half a surrogate pair ("\\ud800") would only fail later, in the tokenizer
-    key = mentions or next((key for key in MENTION_KEYS if key in entry), "")
+    key = next((key for key in told or MENTION_KEYS if key in entry), "")
+    if told and not key:
+        raise ValueError(f"its mentions are to stand under {' or '.join(map(repr, told))}, and it has no such key")
     items = _typed(key, entry.get(key) or [], list)
     document = Document(
         id=str(entry.get("id") or number),

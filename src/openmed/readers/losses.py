@@ -7,4 +7,7 @@ losses[MENTION_DIFFERS] += 1
 MENTION_DIFFERS = "mention_differs_from_text"
 """The mention given is not the text at its offsets; the offsets are believed."""
 
+FILE_PASSED_OVER = "file_passed_over"
+"""A file of a folder or archive that by its name (README, LICENSE and the like) stands beside the data: not read."""
+
 RELATION = "relation_line"

@@ -36,6 +36,10 @@ iob2-lenient it is forgiven. iobes is also read from BILOU's letters (L for E, U
 
 _ALIASES = {"bio": "iob2", "bioes": "iobes", "bilou": "iobes"}
 _LETTERS = {"B": "B", "I": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
+_MEND_BARE = (
+    "Say which: train.py 'dataset.options={default_type: Disease}', openmed score --default-type Disease, from Python "
+    'default_type="Disease"'
+)
 _TAG = re.compile(r"O|[BIESLU](?:-.+)?", re.DOTALL)
 
 
@@ -171,5 +175,5 @@ def _typed(tag: str, scheme: str, default_type: str | None) -> Tag:
     if parsed.type or parsed.letter == "O":
         return parsed
     if not default_type:
-        raise DataError(f"tag {tag!r} has no type", mend="Give default_type, such as default_type=Disease")
+        raise DataError(f"tag {tag!r} has no type", mend=_MEND_BARE)
     return Tag(parsed.letter, default_type)

@@ -9,13 +9,16 @@ from openmed.analysis.leakage import Leak, Seen
 from openmed.analysis.report.blocks import Block, Prose, Section
 from openmed.analysis.stats import Profile, overview, profile_documents
 from openmed.corpora import CorpusSpec, corpus_file
-from openmed.corpora.files import PACKAGE
+from openmed.corpora.places import PACKAGE
 from openmed.data import NerDataModule
 from openmed.errors import nearest
 from openmed.readers import detect_format
+from openmed.tagging import DISCONTINUOUS, NESTED
 
 FEW_MENTIONS = 50
 """Below this many training mentions of a type, a tagger learns little of it."""
+MANY_SENTENCES = 200_000
+"""Beyond this, looking for dev's sentences in train would take longer than a first look may."""
 
 
 def is_own(spec: CorpusSpec) -> bool:
@@ -47,13 +50,22 @@ def first_look(datamodule: NerDataModule) -> list[Section]:
         for name, number in sorted(types.items())
         if number < FEW_MENTIONS
     ]
-    found = {span.label for document in splits["train"].documents for span in document.spans}
+    if lost := profiles["train"].untagged[DISCONTINUOUS] + profiles["train"].untagged[NESTED]:
+        notes.append(
+            f"{lost:,} mentions of train are nested or discontinuous: tags cannot hold them, so none is learnt."
+        )
+    if (number := profiles["dev"].counts["entities"]) < FEW_MENTIONS:
+        notes.append(f"Dev has only {number:,} mentions: its scores are rough.")
+    found = splits["train"].source_types
     notes += [
         f"dataset.types speaks of {name!r}, but train has no mention of it. {nearest(name, found)}"
-        for name, label in sorted((spec.types or {}).items())
-        if label is not None and label not in found
+        for name in sorted(set(spec.types or {}) - found)
     ]
-    if seen := _seen_in_train(datamodule):
+    if profiles["train"].num_sentences > MANY_SENTENCES:
+        notes.append(
+            f"Over {MANY_SENTENCES:,} sentences, so not searched for sentences of dev that stand in train too."
+        )
+    elif seen := _seen_in_train(datamodule):
         notes.append(f"{seen:,} sentences of dev stand in train too, or nearly so: dev scores are too good by that.")
     profile = Profile(spec, profiles, {})
     blocks: list[Block] = [block for section in overview(profile) for block in section.blocks]

@@ -9,7 +9,7 @@ import errno
 import re
 from pathlib import Path
 
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -31,9 +31,33 @@ def explain(error: BaseException, arguments: list[str]) -> str | None:
         return _unknown_choice(arguments) or _first_line(error)
     if isinstance(error, MissingMandatoryValue):
         return f"{_first_line(error)}. Give it on the command line: <key>=<value>."
+    if isinstance(error, OverrideParseException) or str(error).startswith("Ambiguous value"):
+        return _unreadable(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _unknown_choice(arguments) or _unknown_key(arguments) or _first_line(error)
+        return _unknown_choice(arguments) or _unknown_key(arguments) or _not_composed(error)
     return None
+
+
+def _unreadable(error: BaseException) -> str:
+    """An argument that Hydra's grammar cannot read, such as a path with = or a comma in it."""
+    override = getattr(error, "override", None) or _quoted(error)
+    key, _, value = override.partition("=")
+    return (
+        f"cannot read the argument {override}: a value with any of = , ( ) [ ] {{ }} ~ : in it is quoted twice, as in "
+        f"'{key}=\"{value}\"'"
+    )
+
+
+def _not_composed(error: BaseException) -> str:
+    """A key that some config file has, but not those chosen here."""
+    line = _first_line(error)
+    key = _quoted(error)
+    return f"{line} Nothing of that name is in this configuration; +{key}=... adds it." if "override" in line else line
+
+
+def _quoted(error: BaseException) -> str:
+    found = re.search(r"'([^']+)'", str(error))
+    return found[1] if found else ""
 
 
 def _chain(error: BaseException):
@@ -85,12 +109,12 @@ def _all_keys(conf: Path) -> set[str]:
     keys: set[str] = set()
     for path in conf.rglob("*.yaml"):
         parts = path.relative_to(conf).parts[:-1]
+        keys |= {"/".join(parts[: i + 1]) for i in range(len(parts))}
         if parts[:1] in (("experiment",), ("debug",)):
             continue
         prefix = ".".join(parts)
         loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
         keys |= {f"{prefix}.{key}".strip(".") for key in _dotted(loaded)}
-        keys |= {"/".join(parts[: i + 1]) for i in range(len(parts))}
     return keys
 
 

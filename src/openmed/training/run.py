@@ -32,7 +32,7 @@ from openmed.training.build import (
     set_threads,
 )
 from openmed.training.callbacks import Interrupted, Throughput
-from openmed.training.clean import clean_scores
+from openmed.training.clean import add_clean_scores
 from openmed.training.evaluate import Evaluation, collect
 from openmed.training.first_look import first_look, is_own
 from openmed.training.friendly import explain
@@ -128,6 +128,8 @@ def _train(
     datamodule = build_datamodule(config)
     datamodule.prepare_data()
     datamodule.setup("fit")
+    if config.test:
+        datamodule.setup("test")  # what is wrong with it is better told before training than after
     module = build_module(config, datamodule, precision=precision)
     epochs = num_epochs(config, datamodule)
     trainer, throughput = build_trainer(config, folder, logger, precision=precision, epochs=epochs)
@@ -143,10 +145,8 @@ def _train(
     result |= {split: evaluation.as_dict() for split, evaluation in evaluations.items()}
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
-        if "test" in evaluations:
-            seen = {split: datamodule.documents(split) for split in ("train", "dev")}
-            result["test"]["clean"] = clean_scores(evaluations["test"], seen)
         write_outputs(folder, result, evaluations, module, datamodule)
+        add_clean_scores(result, evaluations, datamodule)
         add_raw_views(result, folder / "model", datamodule.spec)
         write_result(folder, result)
         report(config, logger, result, evaluations["dev"], folder)

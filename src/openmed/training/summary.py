@@ -62,10 +62,14 @@ def score_table(split: str, scores: Mapping[str, Any], unit: str) -> Table:
     views = ", ".join(f"{view} F1 {100 * row['f1']:.1f}" for view, row in scores["views"].items())
     table.caption = f"views: {views}"
     if clean := scores.get("clean"):
-        table.caption += (
-            f"\nwithout {clean['removed']} of {clean['removed'] + clean['units']} {unit} seen in "
-            f"{' or '.join(clean['against'])}: F1 {100 * clean['f1']:.1f}"
-        )
+        where = " or ".join(clean["against"])
+        if clean["f1"] is None:
+            table.caption += f"\nall {clean['removed']} {unit} were seen in {where}: this score says nothing"
+        else:
+            whole = clean["removed"] + clean["units"]
+            table.caption += (
+                f"\nwithout {clean['removed']} of {whole} {unit} seen in {where}: F1 {100 * clean['f1']:.1f}"
+            )
     table.caption_justify = "left"
     return table
 

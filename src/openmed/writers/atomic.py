@@ -7,6 +7,7 @@ with atomic_path("result.json") as temporary:
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,12 @@ from pathlib import Path
 def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     """A path to write a file or folder to, moved over `path` when the block ends well, removed when it fails.
 
-    An existing file or folder at `path` is replaced only then.
+    An existing file or folder at `path` is replaced only then. Nobody else's temporary name is the same, not even on
+    another machine (all containers' processes have number 1): what a killed process left is never taken or removed.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    _remove(temporary)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         _move(temporary, target)
@@ -36,8 +37,7 @@ def _move(temporary: Path, target: Path) -> None:
         os.replace(temporary, target)
         return
     # No system call puts something in a folder's place: what was there steps aside, and comes back if that fails.
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    _remove(old)
+    old = temporary.with_suffix(".old")
     target.rename(old)
     try:
         temporary.rename(target)

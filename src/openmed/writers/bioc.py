@@ -21,11 +21,9 @@ from xml.sax.saxutils import escape, quoteattr
 from openmed.errors import ConfigError, DataError
 from openmed.spans import Document, Span
 from openmed.writers.atomic import atomic_path
+from openmed.writers.losses import WORDS_NOT_WRITTEN, count_not_written
 
 Entry = dict[str, Any]
-
-WORDS_NOT_WRITTEN = "words_not_written"
-"""Loss, in documents: the corpus's own words, for which BioC has no place."""
 
 # No clock: the same documents give the same bytes.
 _COLLECTION = {"source": "openmed", "date": "", "key": "openmed.key"}
@@ -57,8 +55,7 @@ def write_bioc(
         file.write(form.head)
         for number, document in enumerate(documents, start=1):
             _check(document, form, path)
-            if document.words is not None:
-                losses[WORDS_NOT_WRITTEN] += 1
+            count_not_written(document, losses, WORDS_NOT_WRITTEN)
             file.write((form.separator if number > 1 else "") + form.written(_entry(document)))
         file.write(form.tail)
     return number

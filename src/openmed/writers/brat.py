@@ -19,14 +19,15 @@ from pathlib import Path
 from openmed.errors import DataError
 from openmed.spans import Document, Span
 from openmed.writers.atomic import atomic_path
+from openmed.writers.losses import GROUPS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN, WORDS_NOT_WRITTEN, count_not_written
 
 ID_CHANGED = "document_id_changed"
 """Loss, in documents: the id is no safe or free file name, so the file has another and would read back with that."""
-VIEWS_NOT_WRITTEN = "group_words_or_sentences_not_written"
-"""Loss, in documents: a group, words or sentences, for which BRAT has no place."""
 
 MAX_NAME_BYTES = 200
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff]|^\.')
+_RESERVED = r"(?:con|prn|aux|nul|(?:com|lpt)[1-9¹²³]) *(?:\.|\Z)"
+"""Devices of Windows, whatever suffix follows; the superscripts are digits to it."""
+_UNSAFE = re.compile(rf'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff]|^\.|^(?={_RESERVED}).', re.IGNORECASE)
 """What some file system refuses, what leads into a folder, and what hides a file."""
 
 
@@ -38,8 +39,8 @@ def write_brat(
     Texts are written as they are, in UTF-8. Fragments that touch are written as such and read back as one.
 
     Args:
-        documents: their ids become file names: unsafe characters as %XX, long ones cut, a name taken already (in
-            whatever case) with a number.
+        documents: their ids become file names: unsafe characters as %XX (of a name that Windows reserves the first),
+            long ones cut, a name taken already (in whatever case) with a number.
         folder: new or empty.
         losses: counts documents whose id, group, words or sentences the folder does not hold.
 
@@ -60,8 +61,7 @@ def write_brat(
             name = _free_name(document.id, taken)
             if name != document.id:
                 losses[ID_CHANGED] += 1
-            if document.group != document.id or document.words is not None or document.sentences is not None:
-                losses[VIEWS_NOT_WRITTEN] += 1
+            count_not_written(document, losses, GROUPS_NOT_WRITTEN, WORDS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN)
             (temporary / f"{name}.txt").write_bytes(document.text.encode())
             (temporary / f"{name}.ann").write_bytes("".join(f"{line}\n" for line in _lines(document)).encode())
             number += 1

@@ -2,8 +2,8 @@
 
     write_conll(documents, "train.tsv", words=lambda document: split_words(document.text, "punctuation"))
 
-A mark `-DOCSTART- (<group>)` stands wherever the group changes. What the format has no place for is not kept: ids, the
-spaces between words, identifiers and scores.
+A mark `-DOCSTART- (<group>)` stands wherever the group changes. What the format has no place for is not kept: the
+spaces between words, and, counted, ids other than the group, identifiers and scores.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from openmed.errors import DataError
 from openmed.spans import Document, Range, Span
 from openmed.tagging import encode_document, words_of_span
 from openmed.writers.atomic import atomic_path
+from openmed.writers.losses import (
+    IDENTIFIERS_NOT_WRITTEN,
+    IDS_NOT_WRITTEN,
+    SCORES_NOT_WRITTEN,
+    WORDS_NOT_WRITTEN,
+    count_not_written,
+)
 
 REPLACED = "character_replaced_in_word"
 """Loss, counted in characters: written as "_", as it would end the word's line or column, or make a mark of it."""
@@ -44,8 +51,9 @@ def write_conll(
 
     Args:
         words: gives a document's words, in order; None takes its own.
-        losses: counts `REPLACED`, `CROSSES_SENTENCE` and what `openmed.tagging.encode_document` counts: mentions that
-            are nested, discontinuous, cut by a word or without one.
+        losses: counts `REPLACED`, `CROSSES_SENTENCE`, what `openmed.tagging.encode_document` counts (mentions that are
+            nested, discontinuous, cut by a word or without one), ids other than the group, identifiers, scores, and
+            documents whose own words gave way to those of `words`.
 
     Raises:
         DataError: a document without words of its own (where `words` is None), a group that a mark cannot hold, a type
@@ -60,6 +68,9 @@ def write_conll(
                 file.write(_mark(document, path))
             ranges = _own_words(document, path) if words is None else words(document)
             file.writelines(f"{line}\n" for line in _lines(document, ranges, path, losses))
+            count_not_written(document, losses, IDS_NOT_WRITTEN, IDENTIFIERS_NOT_WRITTEN, SCORES_NOT_WRITTEN)
+            if document.words is not None and tuple(ranges) != document.words:
+                count_not_written(document, losses, WORDS_NOT_WRITTEN)
             number += 1
     return number
 

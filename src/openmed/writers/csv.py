@@ -15,6 +15,7 @@ from os import PathLike
 
 from openmed.spans import Document, Span
 from openmed.writers.atomic import atomic_path
+from openmed.writers.losses import SENTENCES_NOT_WRITTEN, WORDS_NOT_WRITTEN, count_not_written
 
 COLUMNS = ("document", "group", "start", "end", "label", "text", "score", "identifier", "fragments")
 NO_ROW = "document_without_mentions"
@@ -30,7 +31,7 @@ def write_csv(documents: Iterable[Document], path: str | PathLike[str], *, losse
     known. Of the documents' text nothing but the mentions is kept.
 
     Args:
-        losses: counts `NO_ROW`.
+        losses: counts `NO_ROW`, and documents whose words or sentences are not written.
     """
     losses = Counter() if losses is None else losses
     number = 0
@@ -38,6 +39,7 @@ def write_csv(documents: Iterable[Document], path: str | PathLike[str], *, losse
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for document in documents:
+            count_not_written(document, losses, WORDS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN)
             rows.writerows(_row(document, span) for span in document.spans)
             if not document.spans:
                 losses[NO_ROW] += 1

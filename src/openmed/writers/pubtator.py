@@ -2,7 +2,7 @@
 
     write_pubtator(documents, "predicted.pubtator")
 
-What the format has no place for is not kept: groups, words, sentences and scores.
+What the format has no place for is not kept, and counted: groups, words, sentences and scores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ from openmed.errors import DataError
 from openmed.spans import Document, Span
 from openmed.tagging import DISCONTINUOUS
 from openmed.writers.atomic import atomic_path
+from openmed.writers.losses import (
+    GROUPS_NOT_WRITTEN,
+    SCORES_NOT_WRITTEN,
+    SENTENCES_NOT_WRITTEN,
+    WORDS_NOT_WRITTEN,
+    count_not_written,
+)
 
 WRITTEN_AS_SPACE = "character_written_as_space"
 """Loss, counted in characters: a line break, tab or NUL of the text, which would end its line or column."""
@@ -24,6 +31,7 @@ _BREAKING = "\t\n\r\0"
 _TO_SPACE = str.maketrans(_BREAKING, " " * len(_BREAKING))
 _ID = re.compile(rf"[^|\ufeff{_BREAKING}]+")
 _FIELD = re.compile(rf"[^{_BREAKING}]*[^\s\0][^{_BREAKING}]*")
+_NOT_WRITTEN = (GROUPS_NOT_WRITTEN, WORDS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN, SCORES_NOT_WRITTEN)
 _SENTENCE_END = re.compile(r"[.!?]( )(?=[^\sa-z]|\Z)")
 
 
@@ -38,7 +46,8 @@ def write_pubtator(
 
     Args:
         losses: counts `WRITTEN_AS_SPACE`, and mentions in several pieces, which are left out
-            (`openmed.tagging.DISCONTINUOUS`). Nested and overlapping ones are written.
+            (`openmed.tagging.DISCONTINUOUS`), groups, words, sentences and scores. Nested and overlapping mentions are
+            written.
 
     Raises:
         DataError: an id, type or identifier that is empty or holds a character which ends its column.
@@ -48,6 +57,7 @@ def write_pubtator(
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for document in documents:
             file.writelines(f"{line}\n" for line in _lines(document, path, losses))
+            count_not_written(document, losses, *_NOT_WRITTEN)
             number += 1
     return number
 

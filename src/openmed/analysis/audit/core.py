@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openmed.analysis.audit.characters import characters, lengths
-from openmed.analysis.audit.finding import Finding, Splits, Weight
+from openmed.analysis.audit.finding import Finding, Splits, Weight, joined
 from openmed.analysis.audit.leaks import Pair, leakage, leakage_finding
 from openmed.analysis.audit.losses import reading_losses
 from openmed.analysis.audit.mentions import mention_conflicts
@@ -93,14 +93,15 @@ class Audit:
         """The part of a split (test, or dev) that was not seen in train (and, of test, in dev).
 
         Raises:
-            DataError: the split, or everything it could be compared with, is not at hand.
+            DataError: the split, or train, is not at hand: what train holds cannot be called unseen.
         """
         against = [name for name in self.seen.splits if name != split]
-        if split not in self.splits or not against:
+        if split not in self.splits or "train" not in against:
+            absent = [name for name in ("train", split) if name not in self.splits]
             raise DataError(
                 f"no clean {split} subset of {self.corpus!r} can be told: it needs {split} and train, and here are "
                 f"{', '.join(self.splits)}",
-                mend=f"get the files: openmed corpora fetch {self.corpus}",
+                mend=f"get {joined(absent)}: openmed corpora fetch {self.corpus}",
             )
         seen = self.seen
         if len(against) < len(seen.splits):  # of dev: dev itself was not trained on

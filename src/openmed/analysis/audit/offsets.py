@@ -5,6 +5,7 @@ finding = offset_faults(splits)
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -65,6 +66,7 @@ def _faults(document: Document) -> Iterator[tuple[str, Span | None]]:
         yield EMPTY, None
     words = words_of(document, SPLITTER)
     sentences = document.sentences if document.sentences is not None else split_sentences(document.text)
+    starts = [start for start, _ in sentences]
     for span in document.spans:
         mention = document.mention(span)
         if mention != mention.strip():
@@ -73,7 +75,7 @@ def _faults(document: Document) -> Iterator[tuple[str, Span | None]]:
             yield PUNCTUATION, span
         if _cut(span, mention, words):
             yield CUT_BY_WORD, span
-        if any(span.start < start < span.end for start, _ in sentences):
+        if bisect_right(starts, span.start) < bisect_left(starts, span.end):
             yield SENTENCE_EDGE, span
         if span.discontinuous:
             yield DISCONTINUOUS, span

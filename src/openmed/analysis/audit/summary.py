@@ -17,8 +17,9 @@ _NOTE = (
     "cut into other words; near: near copies. Other tags: distinct ones of these (exact and respaced) that are tagged "
     "otherwise in train. Seen in dev: the same, all kinds together. Contradictions: distinct sentences of train that "
     "return there with other tags. In doubt: places where a text that is a mention elsewhere stands untagged, or the "
-    "other way round, whichever are fewer, in per cent of all mentions (an upper bound). Lost: mentions that word tags "
-    "cannot hold. An empty cell: a split that it needs is not at hand."
+    "other way round, whichever are fewer, in per cent of the mentions made of whole words, with two characters or "
+    "more (an upper bound). Lost: mentions that word tags cannot hold. An empty cell: a split that it needs is not at "
+    "hand."
 )
 
 

@@ -139,11 +139,10 @@ def _unalignable(tokenizer, documents: Sequence[Document]) -> Iterator[tuple[Doc
         block = with_spans[start : start + _CHUNK]
         encodings = backend.encode_batch([document.text for document in block], add_special_tokens=False)
         for document, encoding in zip(block, encodings, strict=True):
+            pieces = encoding.offsets  # a new list at each access
             for span in document.spans:
-                piece = _around(span.start, encoding.offsets, document.text) or _around(
-                    span.end, encoding.offsets, document.text
-                )
-                if piece:
+                edges = (_around(edge, pieces, document.text) for edge in (span.start, span.end))
+                if piece := next(filter(None, edges), None):
                     yield document, span, piece
 
 

@@ -9,11 +9,13 @@ clean_units(units, seen, view="sentences")
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from openmed.analysis.leakage.near import NearIndex
-from openmed.analysis.leakage.passages import Passage, passage_of, sentences_of
+from openmed.analysis.leakage.passages import Labels, Passage, known_group, mentions_of, passage_of, sentences_of
 from openmed.analysis.leakage.rule import EXACT, NEAR, REASONS, RESPACED, SAME_ID, SHARE, Leak, Rule
 from openmed.encoding import DOCUMENTS, VIEWS
 from openmed.errors import ConfigError, nearest
@@ -23,23 +25,47 @@ from openmed.spans import Document
 class _Match(NamedTuple):
     reason: str
     similarity: float
-    twin: Passage
+    document_id: str
+    sentence_index: int | None
     same_labels: bool
 
 
+@dataclass(slots=True)
+class _Twins:
+    """All passages with the same words and labels: the first by name, and the groups that are known."""
+
+    document_id: str
+    index: int | None
+    groups: set[str] = field(default_factory=set)
+
+    def add(self, passage: Passage) -> None:
+        other = (passage.document_id, passage.index)
+        if _by_name(*other) < _by_name(self.document_id, self.index):
+            self.document_id, self.index = other
+        if group := passage.known_group:
+            self.groups.add(group)
+
+
 class _Index:
-    """Passages of one kind and one split, by their letters and by likeness."""
+    """Passages of one kind and one split, by their letters and by likeness.
+
+    Equal passages are kept, and asked about, once: a sentence that returns a thousand times costs what one costs.
+    """
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
-        self._by_letters: dict[str, list[Passage]] = {}
+        self._by_letters: dict[str, dict[tuple[str, Labels], _Twins]] = {}
         self._near = NearIndex(rule.near)
-        self._known: dict[Passage, _Match | None] = {}  # a sentence is asked about by itself and in its document
+        # A sentence is asked about by itself and in its document.
+        self._known: dict[tuple[str, str, Labels, bool], _Match | None] = {}
+        self._copies: dict[str, list[tuple[float, str]]] = {}
 
     def add(self, passage: Passage) -> None:
         self._known.clear()
-        self._by_letters.setdefault(passage.letters, []).append(passage)
-        if passage.num_words >= self._rule.near_min_words:
+        self._copies.clear()
+        twins = self._by_letters.setdefault(passage.letters, {})
+        twins.setdefault((passage.text, passage.labels), _Twins(passage.document_id, passage.index)).add(passage)
+        if self._is_long(passage):
             self._near.add(passage.letters)
 
     def best(self, passage: Passage) -> _Match | None:
@@ -47,26 +73,41 @@ class _Index:
 
         The choice does not depend on the order in which passages were added.
         """
-        if passage not in self._known:
-            self._known[passage] = min(self._matches(passage), key=_telling, default=None)
-        return self._known[passage]
+        key = (passage.letters, passage.text, passage.labels, self._is_long(passage))
+        if key not in self._known:
+            self._known[key] = min(self._matches(passage), key=_telling, default=None)
+        return self._known[key]
 
     def shares_group(self, passage: Passage) -> bool:
         """Whether a twin of the passage stands in a document of the passage's own group."""
-        return any(match.twin.group == passage.group for match in self._matches(passage))
+        return any(
+            passage.known_group in twins.groups
+            for letters in (passage.letters, *(letters for _, letters in self._near_copies(passage)))
+            for twins in self._by_letters.get(letters, {}).values()
+        )
 
-    def _matches(self, passage: Passage) -> list[_Match]:
-        equal = self._by_letters.get(passage.letters, ())
-        if equal or passage.num_words < self._rule.near_min_words:
-            return [
-                _Match(EXACT if twin.text == passage.text else RESPACED, 1.0, twin, twin.labels == passage.labels)
-                for twin in equal
-            ]
-        return [
-            _Match(NEAR, similarity, twin, twin.mentions == passage.mentions)
-            for similarity, letters in self._near.find(passage.letters)
-            for twin in self._by_letters[letters]
-        ]
+    def _matches(self, passage: Passage) -> Iterator[_Match]:
+        """The equal twins, else the nearest ones."""
+        for (text, labels), twins in self._by_letters.get(passage.letters, {}).items():
+            reason = EXACT if text == passage.text else RESPACED
+            yield _Match(reason, 1.0, twins.document_id, twins.index, labels == passage.labels)
+        copies = self._near_copies(passage)
+        mentions = mentions_of(passage.letters, passage.labels)
+        for similarity, letters in takewhile(lambda copy: copy[0] == copies[0][0], copies):
+            for (_, labels), twins in self._by_letters[letters].items():
+                agree = mentions_of(letters, labels) == mentions
+                yield _Match(NEAR, similarity, twins.document_id, twins.index, agree)
+
+    def _near_copies(self, passage: Passage) -> list[tuple[float, str]]:
+        """(similarity, letters), the most similar first; none where there is an equal one."""
+        if passage.letters in self._by_letters or not self._is_long(passage):
+            return []
+        if passage.letters not in self._copies:
+            self._copies[passage.letters] = self._near.find(passage.letters)
+        return self._copies[passage.letters]
+
+    def _is_long(self, passage: Passage) -> bool:
+        return passage.num_words >= self._rule.near_min_words
 
 
 class _Split(NamedTuple):
@@ -96,7 +137,7 @@ class Seen:
             self._splits[split] = _Split(_Index(self.rule), _Index(self.rule), set())
         index = self._splits[split]
         for document in documents:
-            index.groups.add(document.group)
+            index.groups.add(known_group(document.id, document.group))
             index.documents.add(passage_of(document))
             for sentence in sentences_of(document):
                 index.sentences.add(sentence)
@@ -124,18 +165,23 @@ class Seen:
         sentences = list(sentences_of(document))
         leaks = [self.leak(sentence, splits) for sentence in sentences]
         for split in splits:
-            if self._same_document(sentences, leaks, split):
+            if self._same_document(document, sentences, leaks, split):
                 return Leak(SAME_ID, split, document.group, None, 1.0, _same_labels(leaks))
         return self._share(sentences, leaks)
 
     def same_group(self, document: Document, split: str) -> bool:
-        """Whether a document of the same group stands in a split: evidence to look at, no proof."""
-        return document.group in self._splits[split].groups
+        """Whether a document of the same group stands in a split: evidence to look at, no proof.
 
-    def _same_document(self, sentences: Sequence[Passage], leaks: Sequence[Leak | None], split: str) -> bool:
-        index = self._splits[split]
-        return any(
-            leak is not None and sentence.group in index.groups and index.sentences.shares_group(sentence)
+        Groups that were made up are no evidence: see `openmed.analysis.leakage.passages.known_group`.
+        """
+        group = known_group(document.id, document.group)
+        return bool(group) and group in self._splits[split].groups
+
+    def _same_document(
+        self, document: Document, sentences: Sequence[Passage], leaks: Sequence[Leak | None], split: str
+    ) -> bool:
+        return self.same_group(document, split) and any(
+            leak is not None and self._splits[split].sentences.shares_group(sentence)
             for sentence, leak in zip(sentences, leaks, strict=True)
         )
 
@@ -172,15 +218,13 @@ def clean_units(units: Sequence[Document], seen: Seen, *, view: str) -> list[boo
     return [seen.leak(passage_of(unit)) is None for unit in units]
 
 
-def _telling(match: _Match) -> tuple[int, float, bool, str, int]:
-    twin = match.twin
-    return (
-        REASONS.index(match.reason),
-        -match.similarity,
-        not match.same_labels,
-        twin.document_id,
-        -1 if twin.index is None else twin.index,
-    )
+def _telling(match: _Match) -> tuple[int, float, bool, tuple[str, int]]:
+    name = _by_name(match.document_id, match.sentence_index)
+    return REASONS.index(match.reason), -match.similarity, not match.same_labels, name
+
+
+def _by_name(document_id: str, index: int | None) -> tuple[str, int]:
+    return document_id, -1 if index is None else index
 
 
 def _plain(leak: Leak) -> tuple[int, float, bool]:
@@ -190,7 +234,7 @@ def _plain(leak: Leak) -> tuple[int, float, bool]:
 def _leak(match: _Match | None, split: str) -> Leak | None:
     if match is None:
         return None
-    return Leak(match.reason, split, match.twin.document_id, match.twin.index, match.similarity, match.same_labels)
+    return Leak(match.reason, split, match.document_id, match.sentence_index, match.similarity, match.same_labels)
 
 
 def _same_labels(leaks: Iterable[Leak | None]) -> bool:
