@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import weakref
 from pathlib import Path
@@ -19,6 +20,7 @@ from openmed.corpora import load_spec, load_split
 from openmed.errors import ConfigError, DataError
 
 DEMO = ("--backbone", "tiny")
+REAL = os.environ.get("OPENMED_DATA")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,16 @@ def test_one_corpus_for_people(tmp_path):
     subset = Subset.read(files[2])
     assert (subset.documents.kept, subset.sentences.kept) == (10, 80)
     assert all(subset.keeps(document) for document in load_split(load_spec("demo"), "test").documents)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL, reason="OPENMED_DATA does not name a folder of corpora")
+def test_a_split_that_is_not_here_is_told_at_the_end_and_is_no_success(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENMED_DATA", str(REAL))
+    report = tmp_path / "fsu.md"
+    with pytest.raises(DataError, match=r"these splits are not at hand: train of fsu\."):
+        run("fsu", *DEMO, "--markdown", report)
+    assert "FSU-PRGE (fsu)" in report.read_text(encoding="utf-8"), "the rest is told all the same"
 
 
 def test_files_that_are_there_are_kept(tmp_path):

@@ -71,6 +71,22 @@ def test_of_several_keys_each_line_has_its_mentions_under_the_first_that_it_has(
     assert [len(document.spans) for document in found] == [1, 1, 0]
 
 
+@pytest.mark.parametrize("key", ["entities", "label", "labels"])
+def test_mentions_may_be_lists_as_other_tools_write_them(tmp_path, key):
+    line = {"id": 7, "text": "Aspirin for β.", key: [[0, 7, "Chemical"]]}
+    (document,) = read(tmp_path, line)
+    assert (document.id, document.spans) == ("7", (Span(0, 7, "Chemical"),))
+
+
+def test_the_class_of_a_text_is_no_mention(tmp_path):
+    assert read(tmp_path, {"text": "Aspirin.", "label": "positive"})[0].spans == ()
+
+
+@pytest.mark.parametrize("mention", [[0, 7], [0, 7, "Chemical", 1], [0, "7", "Chemical"], [0, 7, None]])
+def test_another_list_is_refused(tmp_path, mention):
+    assert refusal(tmp_path, {"text": "Aspirin.", "entities": [mention]}).line == 1
+
+
 @pytest.mark.parametrize("keys", [("entities", "spans"), ["entities", "spans"], "entities"])
 def test_a_line_without_the_keys_told_is_refused(tmp_path, keys):
     with pytest.raises(DataError, match=r"its mentions are to stand under 'entities'.*no such key") as caught:

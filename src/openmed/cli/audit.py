@@ -62,6 +62,11 @@ def audit(
     if markdown is not None:
         with atomic_path(markdown) as temporary:
             temporary.write_text(to_markdown(title, [*opening, *report.short]), encoding="utf-8", newline="\n")
+    if report.absent and not report.failures:
+        raise DataError(
+            f"all else is told, but these splits are not at hand: {', '.join(report.absent)}",
+            mend="openmed corpora fetch NAME",
+        )
     if report.failures:
         raise DataError(
             f"{len(report.failures)} of {len(chosen)} corpora could not be read: {' '.join(report.failures)}"
@@ -97,6 +102,7 @@ class _Report(NamedTuple):
     sections: list[Section]
     short: list[Section]
     failures: list[str]
+    absent: list[str]
 
 
 def _audit_each(names: list[str], backbones: list[str], clean: Path | None, several: bool) -> _Report:
@@ -106,7 +112,7 @@ def _audit_each(names: list[str], backbones: list[str], clean: Path | None, seve
     """
     from openmed.analysis.report.blocks import Prose, Section
 
-    report = _Report([], [], [], [], [])
+    report = _Report([], [], [], [], [], [])
     for name in names:
         if several:
             print(name, file=sys.stderr)
@@ -131,6 +137,7 @@ def _audit_one(name: str, backbones: list[str], clean: Path | None, several: boo
         found.write_subset(clean)
     report.entries.append(found.as_dict())
     report.rows.append(summary_row(found))
+    report.absent.extend(f"{split} of {name}" for split in found.missing)
     if several:
         report.sections.append(found.short_section())
         report.short.append(found.short_section(max_examples=MARKDOWN_EXAMPLES))

@@ -4,6 +4,8 @@ Reads what `openmed predict --to jsonl` and a run's `predictions/*.jsonl` hold, 
 
     {"id": "1", "text": "Aspirin.", "entities": [{"start": 0, "end": 7, "label": "Chemical"}]}
 
+A mention may be a list [start, end, label] too, and stand under `label`, as in exports of doccano and spaCy.
+
 Optional keys: of a document `group`, `words` and `sentences` ([[start, end], ...]); of a mention `text`, `score`,
 `fragments` ([[start, end], ...]) and `identifier`. Others are passed over.
 """
@@ -26,6 +28,8 @@ _KINDS = {int: "a whole number", str: "a string", list: "a list [...]", dict: "a
 
 _MEND = 'a line is {"id": "1", "text": "...", "entities": [{"start": 0, "end": 7, "label": "Chemical"}]}'
 MENTION_KEYS = ("gold", "entities", "spans")
+DOCCANO_KEYS = ("labels", "label")
+"""Taken where they hold a list; a single label is the class of a text, and none of our business."""
 
 
 def read_jsonl(
@@ -36,7 +40,8 @@ def read_jsonl(
     Args:
         losses: counts mentions whose `text` differs from the text at their offsets (the offsets are believed).
         mentions: the key that holds the mentions, or several: of each line the first that it has. None is `gold`,
-            `entities`, `spans`, and lets a line without any of them be a document without mentions.
+            `entities`, `spans` (`labels` or `label`, if a list), and lets a line without any of them be a document
+            without mentions.
 
     Raises:
         DataError: a line that is not such an object, or has none of the keys told, or offsets outside the text.
@@ -61,10 +66,11 @@ def _document(entry: Any, number: int, told: Sequence[str] | None, losses: Count
     entry = _typed("a line", entry, dict)
     text = _typed("text", entry["text"], str)
     text.encode()  # half a surrogate pair ("\\ud800") would only fail later, in the tokenizer
-    key = next((key for key in told or MENTION_KEYS if key in entry), "")
+    keys = told or (*MENTION_KEYS, *(key for key in DOCCANO_KEYS if type(entry.get(key)) is list))
+    key = next((key for key in keys if key in entry), "")
     if told and not key:
         raise ValueError(f"its mentions are to stand under {' or '.join(map(repr, told))}, and it has no such key")
-    items = _typed(key, entry.get(key) or [], list)
+    items = [_mention(item) for item in _typed(key, entry.get(key) or [], list)]
     document = Document(
         id=str(entry.get("id") or number),
         text=text,
@@ -84,8 +90,14 @@ def _differs(item: dict[str, Any], text: str) -> bool:
     return not item.get("fragments") and item.get("text") not in (None, text[item["start"] : item["end"]])
 
 
-def _span(item: Any) -> Span:
-    item = _typed("a mention", item, dict)
+def _mention(item: Any) -> dict[str, Any]:
+    """A mention as an object; [start, end, label], as doccano and spaCy write it, becomes one."""
+    if type(item) is list and len(item) == 3:
+        return dict(zip(("start", "end", "label"), item, strict=True))
+    return _typed("a mention", item, dict)
+
+
+def _span(item: dict[str, Any]) -> Span:
     return Span(
         start=_typed("start", item["start"], int),
         end=_typed("end", item["end"], int),
