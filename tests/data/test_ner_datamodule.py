@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import chain
 
 import numpy as np
@@ -62,6 +63,21 @@ def test_tokenised_splits_come_from_the_cache_the_second_time(datamodule, tmp_pa
     for name in ARRAYS:
         assert np.array_equal(getattr(first, name), getattr(second, name))
     assert first.losses == second.losses
+
+
+def test_splits_of_one_file_do_not_share_a_cache(tmp_path, monkeypatch):
+    """They have the same files, so the files alone do not tell them apart."""
+    monkeypatch.setenv("OPENMED_CACHE", str(tmp_path / "cache"))
+    mention = {"start": 0, "end": 7, "label": "Chemical"}
+    lines = [json.dumps({"id": str(n), "text": "Aspirin " * (n + 1), "entities": [mention]}) for n in range(6)]
+    (tmp_path / "all.jsonl").write_text("\n".join(lines))
+    (tmp_path / "dev.txt").write_text("4\n5\n")
+    both = dict.fromkeys(("train", "dev"), str(tmp_path / "all.jsonl"))
+    for _ in range(2):  # the second time from the cache
+        datamodule = openmed.datamodule("custom", **both, ids={"dev": str(tmp_path / "dev.txt")})
+        datamodule.setup("fit")
+        assert datamodule.train_dataloader()._encoded.num_words == 1 + 2 + 3 + 4
+        assert datamodule.val_dataloader()[0].units.encoded.num_words == 5 + 6
 
 
 def made() -> EncodedCorpus:

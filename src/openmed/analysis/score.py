@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from openmed.analysis.leakage import Subset
 from openmed.encoding.words import split_sentences
-from openmed.errors import DataError, nearest
+from openmed.errors import DataError
 from openmed.metrics import ScoreTable, score_spans
 from openmed.spans import Document
 
@@ -63,9 +63,9 @@ def pair_up(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Pai
         pairs = [Pair(*both) for both in zip(gold, predicted, strict=True)]
     else:
         lacking = next((document.id for document in gold if document.id not in by_id), None)
-        told = f"; the first without a prediction is {lacking!r}. {nearest(lacking, by_id)}" if lacking else ""
+        told = f"; the first without a prediction is {lacking!r}" if lacking else ""
         raise DataError(
-            f"{len(gold)} gold documents, {len(predicted)} predicted ones{told[:200]}",
+            f"{len(gold)} gold documents, {len(predicted)} predicted ones{told}",
             mend="score files that hold the same documents",
         )
     for one, other in pairs:

@@ -98,17 +98,11 @@ def _clean_json(subset: Subset, kept: Kept) -> dict[str, Any]:
 
 def _show(answer: dict[str, Any], lines: list[str]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table()
-    for column in ("type", "precision", "recall", "F1", "gold", "found"):
-        table.add_column(column, justify="left" if column == "type" else "right")
-    for name, row in [*sorted(answer["per_type"].items()), ("all", answer)]:
-        values = [f"{100 * row[key]:.1f}" for key in ("precision", "recall", "f1")]
-        numbers = [str(row["tp"] + row["fn"]), str(row["tp"] + row["fp"])]
-        table.add_row(name, *values, *numbers, style="bold" if name == "all" else "")
+    from openmed.analysis.report.scores import scores_table
+
     console = Console()
-    console.print(table)
+    console.print(scores_table(answer))
     if answer["interval"]:
         low, high = answer["interval"]
         over = answer["interval_over"]

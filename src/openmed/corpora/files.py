@@ -66,8 +66,9 @@ def corpus_file(spec: CorpusSpec, name: str) -> Path:
     """
     try:
         return obtain(spec, name).path
-    finally:
+    except DataError:
         _prune(spec)
+        raise
 
 
 def fetch_all(spec: CorpusSpec, *, progress: Progress | None = None) -> dict[str, Path]:
@@ -100,9 +101,11 @@ def obtain_each(
 
     with ThreadPoolExecutor(MAX_DOWNLOADS) as pool:
         results = dict(zip(names, pool.map(attempt, names), strict=True))
-    _prune(spec)
     obtained = {name: result for name, result in results.items() if isinstance(result, Obtained)}
-    return obtained, {name: result for name, result in results.items() if isinstance(result, DataError)}
+    problems = {name: result for name, result in results.items() if isinstance(result, DataError)}
+    if problems:
+        _prune(spec)
+    return obtained, problems
 
 
 def together(spec: CorpusSpec, problems: Mapping[str, DataError]) -> DataError:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from openmed.corpora.digests import digest
+from openmed.readers.bc2gm import ANNOTATIONS
 from openmed.readers.containers import split_archive
-
-_STANDOFF = (".txt", ".ann", ".a1")
+from openmed.readers.detect import STANDOFF
 
 
 def identities(name: str, path: Path, format: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -32,8 +32,8 @@ def _companions(path: Path, format: str, options: Mapping[str, Any]) -> list[Pat
     if not path.is_file():
         return []
     if format == "bc2gm":
-        return [path.with_name(options.get("annotations", "GENE.eval"))]
+        return [path.with_name(options.get("annotations", ANNOTATIONS))]
     if format == "brat":
-        pair = (path.with_suffix(suffix) for suffix in _STANDOFF)
+        pair = (path.with_suffix(suffix) for suffix in (".txt", *STANDOFF))
         return [other for other in pair if other != path and other.is_file()]
     return []

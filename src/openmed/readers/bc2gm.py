@@ -27,6 +27,9 @@ from openmed.spans import Document, Span
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+ANNOTATIONS = "GENE.eval"
+"""The file of the mentions, beside that of the sentences."""
+
 _SENTENCE = re.compile(r"([^\s|]+) (.*\S.*)", re.DOTALL)
 _MENTION = re.compile(r"([^\s|]+)\|(\d{1,9}) (\d{1,9})(?:\|(.*))?", re.DOTALL)
 _PMID = re.compile(r"P(\d{8})[A-Z]\d{4}[a-z]?")
@@ -38,7 +41,7 @@ _MEND_EMPTY = "check that the download is complete"
 def read_bc2gm(
     path: str | PathLike[str],
     *,
-    annotations: str = "GENE.eval",
+    annotations: str = ANNOTATIONS,
     label: str = "GENE",
     losses: Counter[str] | None = None,
 ) -> Iterator[Document]:

@@ -28,7 +28,8 @@ SUFFIXES = {
     ".json": "bioc",
 }
 FORMATS = ("bc2gm", "bioc", "brat", "conll", "inline", "jsonl", "pubtator")
-_STANDOFF = (".ann", ".a1")
+STANDOFF = (".ann", ".a1")
+"""What a document's annotations are called, beside its `.txt`."""
 _ASIDE = ("readme", "license", "licence", "notice", "source", "citation", "changelog")
 """Files that stand beside the data in many corpora; a suffix of `SUFFIXES` makes them data all the same."""
 
@@ -76,7 +77,7 @@ def _is_aside(file: Path) -> bool:
 
 def _of_folder(folder: Path, shown: str | PathLike[str]) -> str:
     files = data_files(folder)
-    if any(file.suffix in _STANDOFF for file in files):
+    if any(file.suffix in STANDOFF for file in files):
         return "brat"
     if any(file.suffix == ".in" for file in files) and any(file.suffix == ".eval" for file in files):
         return "bc2gm"
@@ -102,7 +103,7 @@ def _by_suffix(path: Path) -> str | None:
 def _of_file(path: Path) -> str:
     if name := _by_suffix(path):
         return name
-    if path.suffix in _STANDOFF or any(path.with_suffix(suffix).is_file() for suffix in _STANDOFF):
+    if path.suffix in STANDOFF or any(path.with_suffix(suffix).is_file() for suffix in STANDOFF):
         return "brat"
     first = _first_line(path)
     for name, opening in _OPENINGS.items():

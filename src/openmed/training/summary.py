@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from openmed.analysis.report.scores import scores_table
 from openmed.spans import Document
 from openmed.tracking import render_rich
 from openmed.training.evaluate import Evaluation
@@ -51,14 +52,7 @@ def print_summary(
 
 def score_table(split: str, scores: Mapping[str, Any], unit: str) -> Table:
     """Precision, recall and F1 per type and over all, then both views."""
-    table = Table(title=f"{split} scores (exact spans, {unit})", title_justify="left")
-    for column in ("type", "precision", "recall", "F1", "gold", "found"):
-        table.add_column(column, justify="left" if column == "type" else "right")
-    rows = [*sorted(scores["per_type"].items()), ("all", scores)]
-    for name, row in rows:
-        values = [f"{100 * row[key]:.1f}" for key in ("precision", "recall", "f1")]
-        numbers = [str(row["tp"] + row["fn"]), str(row["tp"] + row["fp"])]
-        table.add_row(name, *values, *numbers, style="bold" if name == "all" else "")
+    table = scores_table(scores, f"{split} scores (exact spans, {unit})")
     views = ", ".join(f"{view} F1 {100 * row['f1']:.1f}" for view, row in scores["views"].items())
     table.caption = f"views: {views}"
     if clean := scores.get("clean"):
