@@ -226,16 +226,19 @@ def test_without_lora_one_step_moves_the_encoder(hub, name):
     assert not still
 
 
-def test_frozen_matrices_in_bfloat16_leave_adapters_head_and_vectors_in_float32(hub, name):
-    network = build_tagger(backbone_spec(name), LORA, num_tags=5, frozen_dtype=torch.bfloat16)
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_frozen_encoder_in_bfloat16_leaves_adapters_and_head_in_float32(hub, name, fast):
+    """So too biases and norms, where autocast is relied on."""
+    network = build_tagger(backbone_spec(name), LORA, num_tags=5, frozen_dtype=torch.bfloat16, fast=fast)
     encoder = f"model.base_model.model.{network.transformer.base_model_prefix}."
     for key, parameter in network.named_parameters():
-        cast = key.startswith(encoder) and ".lora_" not in key and parameter.ndim > 1
+        cast = key.startswith(encoder) and ".lora_" not in key and (fast or parameter.ndim > 1)
         assert parameter.dtype == (torch.bfloat16 if cast else torch.float32), key
 
 
-def test_frozen_matrices_in_bfloat16_still_train_under_autocast(hub, name):
-    network = build_tagger(backbone_spec(name), LORA, num_tags=5, frozen_dtype=torch.bfloat16)
+@pytest.mark.parametrize("fast", [True, False])
+def test_frozen_matrices_in_bfloat16_still_train_under_autocast(hub, name, fast):
+    network = build_tagger(backbone_spec(name), LORA, num_tags=5, frozen_dtype=torch.bfloat16, fast=fast)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         train_one_step(network, load_tokenizer(backbone_spec(name)))
     assert all(tensor.any() for key, tensor in network.trainable_state().items() if ".lora_B." in key)

@@ -47,6 +47,7 @@ class NerModule(L.LightningModule):
         label_smoothing: share of the target spread over all tags.
         head_dropout: dropout before the head.
         frozen_dtype: "float32" or "bfloat16": how weights that are not trained are kept.
+        fast: our own forward and backward of adapters, dropout and attention; False leaves PEFT's and transformers'.
 
     Raises:
         ConfigError: settings out of range, a LoRA target that matches nothing, windows too long for the backbone.
@@ -64,6 +65,7 @@ class NerModule(L.LightningModule):
         label_smoothing: float = 0.1,
         head_dropout: float = 0.0,
         frozen_dtype: str = "float32",
+        fast: bool = True,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -81,6 +83,7 @@ class NerModule(L.LightningModule):
             num_tags=len(self.info.tags),
             head_dropout=head_dropout,
             frozen_dtype=DTYPES[frozen_dtype],
+            fast=fast,
         )
         limit = self.network.max_pieces
         if limit is not None and self.info.max_pieces > limit:

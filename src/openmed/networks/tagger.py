@@ -7,6 +7,7 @@ Shapes: B windows, L pieces, D hidden size, N owned words of the batch, C tags.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 
 from openmed.encoding import Batch
 from openmed.networks.backbone import BackboneSpec, load_encoder, resolved_revision, weights_digest
+from openmed.networks.fast import additive_mask, exchange, takes_additive_mask
 from openmed.networks.lora import LoraSpec, add_lora
 
 HEAD = "classifier"
@@ -37,6 +39,13 @@ class Tagger(nn.Module):
         self.base_digest = base_digest
         self.revision = revision
         self.dropout = nn.Dropout(head_dropout)
+        self._is_fast = False
+
+    def speed_up(self) -> Tagger:
+        """Exchange what can be computed quicker (`openmed.networks.fast`). To be called once, after any casting."""
+        exchange(self.transformer)
+        self._is_fast = True
+        return self
 
     @property
     def transformer(self) -> Any:
@@ -55,13 +64,27 @@ class Tagger(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Scores (N, C) in float32 of the batch's owned words, in its order."""
         transformer = self.transformer
-        hidden_BLD = transformer.base_model(batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+        mask: torch.Tensor | None = batch.attention_mask
+        if takes_additive_mask(transformer):
+            mask = additive_mask(batch.attention_mask, self._encoder_dtype)
+        with self._encoder_arithmetic(batch.input_ids.device.type):
+            hidden_BLD = transformer.base_model(batch.input_ids, attention_mask=mask).last_hidden_state
         # The head works in float32 also under autocast: it is small, and scores a hair apart decide spans.
         with torch.autocast(hidden_BLD.device.type, enabled=False):
             hidden_ND = hidden_BLD.flatten(0, 1)[batch.positions].float()
             if hasattr(transformer, "head"):  # ModernBERT's prediction head stands between encoder and classifier.
                 hidden_ND = transformer.head(hidden_ND)
             return transformer.get_submodule(HEAD)(self.dropout(hidden_ND))
+
+    @property
+    def _encoder_dtype(self) -> torch.dtype:
+        return self.transformer.get_input_embeddings().weight.dtype
+
+    def _encoder_arithmetic(self, device: str) -> AbstractContextManager:
+        """A quick encoder kept whole in bfloat16 needs no autocast, whose casts back and forth take time."""
+        if self._is_fast and self._encoder_dtype != torch.float32:
+            return torch.autocast(device, enabled=False)
+        return nullcontext()
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The trainable parameters that start from nothing and want a learning rate of their own."""
@@ -92,6 +115,7 @@ def build_tagger(
     num_tags: int,
     head_dropout: float = 0.0,
     frozen_dtype: torch.dtype = torch.float32,
+    fast: bool = True,
 ) -> Tagger:
     """A tagger ready to train.
 
@@ -99,30 +123,27 @@ def build_tagger(
         lora: None trains every weight.
         num_tags: C.
         frozen_dtype: what the weights that are not trained are kept in; bfloat16 halves memory and saves casts.
+        fast: our own forward and backward where there is one; False leaves PEFT's and transformers' as they are.
     """
     model = load_encoder(backbone, num_tags=num_tags)
     digest, revision = weights_digest(model), resolved_revision(backbone)
     if lora is not None:
         head = (HEAD, *backbone.trained_head)
         model = add_lora(model, lora, targets=backbone.lora_targets, head=head)
-        cast_frozen(model, frozen_dtype)
+        cast_frozen(model, frozen_dtype, vectors=fast)
+    network = Tagger(model, head_dropout=head_dropout, base_digest=digest, revision=revision)
     # transformers hands models over in evaluation mode and Lightning leaves modes alone: without this, no dropout.
-    return Tagger(model, head_dropout=head_dropout, base_digest=digest, revision=revision).train()
+    return (network.speed_up() if fast else network).train()
 
 
-def cast_frozen(model: nn.Module, dtype: torch.dtype) -> None:
-    """Keep the encoder's frozen matrices in `dtype`.
+def cast_frozen(model: nn.Module, dtype: torch.dtype, *, vectors: bool) -> None:
+    """Keep the encoder's frozen weights in `dtype`; the head works in float32.
 
-    Vectors (biases, layer norms) stay as they are, being few and touchy; so does the head, which works in float32.
+    Args:
+        vectors: biases and norms too, as it takes to do without autocast.
     """
     transformer = unwrap(model)
     prefix = f"{transformer.base_model_prefix}."
     for name, parameter in transformer.named_parameters():
-        if name.startswith(prefix) and parameter.ndim > 1 and not parameter.requires_grad:
+        if name.startswith(prefix) and not parameter.requires_grad and (vectors or parameter.ndim > 1):
             parameter.data = parameter.data.to(dtype)
-
-
-def cast_matrices(network: Tagger, dtype: torch.dtype) -> None:
-    """Keep all of the encoder's matrices in `dtype`, for prediction: nothing is trained any more."""
-    network.requires_grad_(False)
-    cast_frozen(network.model, dtype)

@@ -11,7 +11,6 @@ their padding do not change a span (exactly so in float32; in bfloat16 a few sco
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from os import PathLike
 from typing import overload
@@ -35,7 +34,7 @@ from openmed.encoding import (
 )
 from openmed.errors import ConfigError, nearest
 from openmed.networks.precision import best_dtype
-from openmed.networks.tagger import cast_matrices
+from openmed.networks.tagger import cast_frozen
 from openmed.spans import Document
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -67,12 +66,11 @@ class EntityTagger:
         self.manifest = artefact.manifest
         self._view = view
         self._device = torch.device(device)
-        self._dtype = dtype
         self._max_tokens = max_tokens
         self._chunk = chunk
-        self._network = artefact.network.to(self._device).eval()
-        if dtype != torch.float32:
-            cast_matrices(self._network, dtype)
+        self._network = artefact.network.requires_grad_(False).to(self._device).eval()
+        cast_frozen(self._network.model, dtype, vectors=True)
+        self._network.speed_up()
         self._encoder = PieceEncoder(artefact.tokenizer)
         self._special = SpecialTokens.of(artefact.tokenizer)
         self._legal = legal_matrix(self.info.tags)
@@ -117,17 +115,12 @@ class EntityTagger:
         emissions = np.zeros((encoded.num_words, len(self.info.tags)), dtype=np.float32)
         windows = units.windows(capacity=self.info.capacity, overlap=self.info.overlap)
         lengths = window_lengths(encoded.word_starts, windows, NUM_SPECIAL)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():
             for indices in ordered_batches(lengths, max_tokens=self._max_tokens):
                 batch = collate(encoded, [windows[i] for i in indices], self._special)
                 scores = self._network(batch.to(self._device))
                 emissions[batch.words.numpy()] = scores.float().cpu().numpy()
         return emissions
-
-    def _autocast(self) -> AbstractContextManager:
-        if self._dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.type, dtype=self._dtype)
 
 
 def load(

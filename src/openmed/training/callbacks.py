@@ -118,6 +118,8 @@ class GracefulStop(L.Callback):
 class Throughput(L.Callback):
     """Count real (non-padding) pieces, padded positions and seconds of training; evaluation time apart.
 
+    The seconds are those of the clock on the wall, with loading, logging and whatever else stands between two steps.
+
     Attributes:
         tokens, positions, steps, seconds: so far, over all of the run's sittings.
     """
@@ -134,15 +136,19 @@ class Throughput(L.Callback):
         for name, value in state_dict.items():
             setattr(self, name, value)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """An evaluation in the middle of an epoch does not count."""
         self._since = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self.seconds += time.perf_counter() - self._since
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
         self.tokens += batch.num_tokens
         self.positions += batch.input_ids.numel()
         self.steps += 1
