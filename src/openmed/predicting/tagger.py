@@ -128,7 +128,7 @@ def load(
     *,
     device: str | None = None,
     dtype: str = "auto",
-    max_tokens: int = 8192,
+    max_tokens: int = 4096,
     view: str = "documents",
 ) -> EntityTagger:
     """Load a model folder for tagging.

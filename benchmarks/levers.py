@@ -1,0 +1,157 @@
+"""What each lever of training speed is worth: the training step as it is, and with one thing changed at a time.
+
+    python -m benchmarks.levers                       # all of them, about 15 minutes on two cores
+    python -m benchmarks.levers "no dropout" "SDPA"   # some, beside the step as it is
+
+NCBI-disease, MiniLM, the default recipe (LoRA rank 16 on all linear layers), a plain loop without Lightning. Runs take
+turns, each in a fresh process. A processor's clock moves: the matrix rate is measured between the steps, and tokens are
+also given for a machine that always reaches the best rate seen.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from benchmarks.process import in_fresh_process
+from benchmarks.rows import NUM_RUNS
+
+STEPS_TOKENS = 40_000
+WARMUP_STEPS = 3
+EXCHANGE = "openmed.networks.fast.exchange"
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A change to the step.
+
+    Attributes:
+        off: functions of `openmed.networks.fast.exchange` that shall find nothing to exchange.
+        backbone, data, module: changed settings.
+        environment: variables of the process.
+    """
+
+    off: tuple[str, ...] = ()
+    backbone: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    module: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    denormals: bool = False
+    torch_dropout: bool = False
+    threads: int | None = None
+
+
+AS_IT_IS = "as it is"
+NO_EXCHANGE_OF_ATTENTION = ("_has_plain_attention",)
+LEVERS: Mapping[str, Lever] = {
+    AS_IT_IS: Lever(),
+    "PEFT's and transformers' own code (module.fast=false)": Lever(module={"fast": False}),
+    "PEFT's LoRA products": Lever(off=("_is_lora_linear",)),
+    "torch's dropout": Lever(off=("_ends_layer_half",), torch_dropout=True),
+    "transformers' layer ends": Lever(off=("_ends_layer_half",)),
+    "transformers' eager attention": Lever(off=NO_EXCHANGE_OF_ATTENTION),
+    "SDPA": Lever(off=NO_EXCHANGE_OF_ATTENTION, backbone={"attention": "sdpa"}),
+    "denormal numbers kept": Lever(denormals=True),
+    "no dropout": Lever(backbone={"dropout": 0.0}),
+    "frozen weights in float32": Lever(module={"frozen_dtype": "float32"}),
+    "batches of 2,048 tokens": Lever(data={"max_tokens": 2048}),
+    "batches of 4,096 tokens": Lever(data={"max_tokens": 4096}),
+    "single sentences": Lever(data={"max_sentences": 1}),
+    "freed memory kept (glibc)": Lever(
+        environment={"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+    ),
+    "one thread": Lever(threads=1),
+}
+
+
+def main(names: list[str]) -> None:
+    """Measure in turns and print a line for each lever."""
+    chosen = {name: LEVERS[name] for name in [AS_IT_IS, *(names or [n for n in LEVERS if n != AS_IT_IS])]}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
+    for _ in range(NUM_RUNS):
+        for name, lever in chosen.items():
+            results[name].append(_in_environment(lever))
+    best = max(result["matrix_rate"] for runs in results.values() for result in runs)
+    base = _at(results[AS_IT_IS], best)
+    print(f"best matrix rate {best / 1e12:.3f} TFLOP/s (bfloat16), medians of {NUM_RUNS} runs")
+    print(f"{'':56}tokens/s  at best rate  times as it is  padding  peak MB")
+    for name, runs in results.items():
+        tokens, scaled = statistics.median(r["tokens_per_second"] for r in runs), _at(runs, best)
+        padding, peak = runs[0]["padding"], statistics.median(r["peak_mb"] for r in runs)
+        print(f"{name:56}{tokens:8,.0f}{scaled:14,.0f}{scaled / base:16.2f}{padding:9.1%}{peak:9,.0f}")
+
+
+def _at(runs: list[dict[str, float]], best: float) -> float:
+    return statistics.median(run["tokens_per_second"] * best / run["matrix_rate"] for run in runs)
+
+
+def _in_environment(lever: Lever) -> dict[str, float]:
+    with patch.dict("os.environ", lever.environment):
+        return in_fresh_process(_measure, lever)
+
+
+def _measure(lever: Lever) -> dict[str, float]:
+    """{tokens_per_second, matrix_rate, padding, peak_mb} of some steps of training."""
+    import resource
+    from contextlib import ExitStack
+
+    import torch
+    from torch.nn.functional import linear
+
+    import openmed
+    from openmed.modules import NerModule
+
+    torch.set_flush_denormal(not lever.denormals)
+    if lever.threads is not None:
+        torch.set_num_threads(lever.threads)
+    torch.manual_seed(1)
+    data = openmed.datamodule("ncbi", **{"max_tokens": 1024, **lever.data})
+    data.setup("fit")
+    with ExitStack() as stack:
+        for function in lever.off:
+            stack.enter_context(patch(f"{EXCHANGE}.{function}", lambda module: False))
+        if lever.torch_dropout:
+            stack.enter_context(patch(f"{EXCHANGE}.Dropout", torch.nn.Dropout))
+        module = NerModule(
+            backbone={**data.backbone.as_dict(), **lever.backbone},
+            lora={"rank": 16, "alpha": 32},
+            optim={"lr": 2e-3},
+            info=data.info.as_dict(),
+            unit="sentences",
+            **{"frozen_dtype": "bfloat16", **lever.module},
+        )
+    optimizer = module.configure_optimizers()
+    a, b = torch.randn(4096, 384, dtype=torch.bfloat16), torch.randn(1536, 384, dtype=torch.bfloat16)
+    seconds, tokens, positions = 0.0, 0, 0
+    rates: list[float] = []
+    for number, batch in enumerate(data.train_dataloader()):
+        began = time.perf_counter()
+        linear(a, b)
+        rates.append(2 * a.numel() * b.shape[0] / (time.perf_counter() - began))
+        began = time.perf_counter()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = module.loss(module(batch), batch.tag_ids)
+        loss.backward()
+        module.configure_gradient_clipping(optimizer, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if number >= WARMUP_STEPS:
+            seconds += time.perf_counter() - began
+            tokens, positions = tokens + batch.num_tokens, positions + batch.input_ids.numel()
+        if tokens >= STEPS_TOKENS:
+            break
+    return {
+        "tokens_per_second": tokens / seconds,
+        "matrix_rate": statistics.median(rates),
+        "padding": 1 - tokens / positions,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
