@@ -41,7 +41,7 @@ class Lever:
     data: Mapping[str, Any] = field(default_factory=dict)
     module: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    denormals: bool = False
+    flush_denormals: bool = False
     torch_dropout: bool = False
     threads: int | None = None
 
@@ -56,7 +56,7 @@ LEVERS: Mapping[str, Lever] = {
     "transformers' layer ends": Lever(off=("_ends_layer_half",)),
     "transformers' eager attention": Lever(off=NO_EXCHANGE_OF_ATTENTION),
     "SDPA": Lever(off=NO_EXCHANGE_OF_ATTENTION, backbone={"attention": "sdpa"}),
-    "denormal numbers kept": Lever(denormals=True),
+    "denormal numbers taken for zero": Lever(flush_denormals=True),
     "no dropout": Lever(backbone={"dropout": 0.0}),
     "frozen weights in float32": Lever(module={"frozen_dtype": "float32"}),
     "batches of 2,048 tokens": Lever(data={"max_tokens": 2048}),
@@ -106,7 +106,7 @@ def _measure(lever: Lever) -> dict[str, float]:
     import openmed
     from openmed.modules import NerModule
 
-    torch.set_flush_denormal(not lever.denormals)
+    torch.set_flush_denormal(lever.flush_denormals)
     if lever.threads is not None:
         torch.set_num_threads(lever.threads)
     torch.manual_seed(1)

@@ -165,13 +165,8 @@ def build_trainer(
     return trainer, throughput
 
 
-def prepare_process(config: DictConfig) -> None:
-    """CPU threads of torch: `threads`, else OMP_NUM_THREADS, else what torch takes. Tiny numbers count as zero.
-
-    Gradients in bfloat16 reach down to numbers so small (denormal) that a CPU is slow with them, and a network does not
-    notice the difference. Threads take this setting from the one that starts them, so it comes first.
-    """
-    torch.set_flush_denormal(True)
+def set_threads(config: DictConfig) -> None:
+    """CPU threads of torch: `threads`, else OMP_NUM_THREADS, else what torch takes."""
     if config.threads is not None:
         if config.threads < 1:
             raise ConfigError(f"threads={config.threads} must be at least 1")

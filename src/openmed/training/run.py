@@ -28,8 +28,8 @@ from openmed.training.build import (
     build_module,
     build_trainer,
     num_epochs,
-    prepare_process,
     resolve_precision,
+    set_threads,
 )
 from openmed.training.callbacks import Interrupted, Throughput
 from openmed.training.clean import add_clean_scores
@@ -122,7 +122,7 @@ def _train(
     config: DictConfig, folder: Path, logger: Logger | None, result: dict[str, Any], *, resumed: bool
 ) -> float | None:
     _quiet()
-    prepare_process(config)
+    set_threads(config)
     L.seed_everything(config.seed, workers=True, verbose=False)
     precision = resolve_precision(config)
     datamodule = build_datamodule(config)
