@@ -1,33 +1,122 @@
-"""`python -m benchmarks`: run every benchmark, print ratios with machine and versions, write benchmarks/results/.
+"""`python -m benchmarks`: measure every row on the CPU, print them, write benchmarks/results/cpu.json and cpu.png.
 
-Medians of interleaved runs; equal outputs are checked before a ratio is printed.
+    python -m benchmarks                          # all rows, under 20 minutes on two cores: what `make bench` runs
+    python -m benchmarks --only train-query-value predict
+    python -m benchmarks --tiny                   # to see that everything runs
+
+Each row: medians of interleaved runs in fresh processes, equal outputs checked first. With --only or --tiny rows are
+only printed, so that the results stay those of one run on one machine; --out FOLDER writes them there.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from benchmarks.encode import measure
-from openmed.tracking import hardware, versions
+from benchmarks.ceiling import ceiling
+from benchmarks.facts import machine_facts
+from benchmarks.growth import growth
+from benchmarks.plot import plot_ratios
+from benchmarks.prediction import predict
+from benchmarks.process import in_fresh_process
+from benchmarks.rows import Row, is_met, not_measured
+from benchmarks.sizes import Sizes
+from benchmarks.table import print_ceiling, print_rows
+from benchmarks.throughput import start_up, train_all_linear, train_query_value
 
 RESULTS = Path(__file__).parent / "results"
+GPU_COMMAND = "python -m benchmarks.gpu"
+
+
+def encode(scratch: Path, sizes: Sizes) -> list[Row]:
+    """Rows of `benchmarks.encode`, which times in its own process."""
+    return [row | {"met": is_met(row["ratio"], row["goal"])} for row in in_fresh_process(_measure_encode)]
+
+
+def on_a_gpu(scratch: Path, sizes: Sizes) -> list[Row]:
+    """What another command measures, so that the table says so."""
+    return [
+        not_measured(f"GPU, {work}", unit, peer_name=peer, goal=2.5, why=GPU_COMMAND)
+        for work, unit, peer in (
+            ("LoRA training", "text pieces/s", "Trainer + PEFT"),
+            ("prediction", "documents/s", "transformers pipeline"),
+        )
+    ]
+
+
+BENCHMARKS: Mapping[str, Callable[[Path, Sizes], list[Row]]] = {
+    "train-query-value": train_query_value,
+    "train-all-linear": train_all_linear,
+    "start-up": start_up,
+    "encode": encode,
+    "predict": predict,
+    "growth": growth,
+    "gpu": on_a_gpu,
+}
 
 
 def main() -> None:
-    """Measure, print, write."""
-    rows = [measure()]
-    facts = {"hardware": hardware(), "versions": versions()}
-    machine = facts["hardware"]
-    print(f"{machine['cpu']}, {machine['num_cores']} cores, GPU {machine['gpu'] or 'none'}; {facts['versions']}")
-    for row in rows:
-        print(
-            f"{row['name']}: ours {row['ours']:,.0f}, {row['peer_name']} {row['peer']:,.0f}: {row['ratio']:.1f} times"
-        )
-    RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / "cpu.json"
-    target.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")
-    print(target)
+    """Measure, print, write; exits non-zero when a benchmark failed."""
+    options = _arguments()
+    sizes = Sizes.tiny() if options.tiny else Sizes()
+    began = time.monotonic()
+    facts = machine_facts()
+    print(f"{facts['hardware']['cpu']}, {facts['hardware']['num_cores']} cores, {facts['threads']} threads", flush=True)
+    with tempfile.TemporaryDirectory(prefix="openmed-bench-") as scratch:
+        rows, failures = measure(options.only or list(BENCHMARKS), Path(scratch), sizes)
+    found = ceiling(rows, sizes)
+    print_rows(rows)
+    print_ceiling(found)
+    minutes = (time.monotonic() - began) / 60
+    print(f"{minutes:.1f} minutes; {json.dumps(facts)}")
+    if options.out or not (options.only or options.tiny):
+        out = options.out or RESULTS
+        out.mkdir(parents=True, exist_ok=True)
+        results = {**facts, "minutes": minutes, "rows": rows, "failures": failures, "ceiling": found}
+        (out / "cpu.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        plot_ratios(rows, out / "cpu.png")
+        print(f"wrote {out / 'cpu.json'} and {out / 'cpu.png'}")
+    for name, problem in failures.items():
+        print(f"FAILED {name}: {problem}", file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+def measure(names: list[str], scratch: Path, sizes: Sizes) -> tuple[list[Row], dict[str, str]]:
+    """(rows, what failed and why) of the benchmarks of these names, one after the other."""
+    rows: list[Row] = []
+    failures: dict[str, str] = {}
+    for name in names:
+        began = time.monotonic()
+        try:
+            found = BENCHMARKS[name](scratch / name, sizes)
+        except Exception as error:  # the others are still worth having
+            traceback.print_exc()
+            failures[name] = f"{type(error).__name__}: {error}".replace(str(scratch), "SCRATCH")
+            continue
+        rows += found
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+    return rows, failures
+
+
+def _measure_encode() -> list[dict[str, Any]]:
+    from benchmarks.encode import measure
+
+    return measure()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed against the peers, on the CPU.")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--tiny", action="store_true", help="the least that runs; the numbers mean nothing")
+    parser.add_argument("--out", type=Path, help=f"folder for cpu.json and cpu.png (of all rows: {RESULTS.name}/)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""What results were measured on: machine, versions (the peers' too), threads, commit.
+
+facts = machine_facts()
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.process import in_fresh_process
+from openmed.tracking.environment import git_commit, hardware, versions
+
+PEERS = ("accelerate", "datasets", "spacy")
+
+
+def machine_facts() -> dict[str, Any]:
+    """{hardware, versions, threads, git_commit}."""
+    return {
+        "hardware": hardware(),
+        "versions": versions() | {package: metadata.version(package) for package in PEERS},
+        "threads": in_fresh_process(_num_threads),
+        "git_commit": git_commit(Path(__file__).parent),
+    }
+
+
+def _num_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,0 +1,106 @@
+"""Each measurement in a process of its own, one at a time: wall seconds, peak memory, and what it printed.
+
+done = run_command(["train.py", "dataset=ncbi"], log=folder / "train.log")
+done.seconds, done.peak_bytes
+value = in_fresh_process(function, argument)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG_LINES_SHOWN = 15
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",  # both sides work on the CPU, also where there is a GPU: benchmarks.gpu measures that
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "WANDB_MODE": "offline",
+    "WANDB_SILENT": "true",
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ChildFailed(RuntimeError):
+    """A measured process ended with another code than 0; the message ends in what it printed last."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended well.
+
+    Attributes:
+        began: `time.monotonic()` just before its start; that clock is the same in every process of a machine.
+        seconds: wall time from there to its end.
+        peak_bytes: its largest resident memory. The kernel counts what the starting process had at the fork too, so
+            whoever starts it stays small (no torch).
+    """
+
+    began: float
+    seconds: float
+    peak_bytes: int
+
+
+def run_command(arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Finished:
+    """Run `python ARGUMENTS` from the repository's root; output and errors go to `log`.
+
+    Args:
+        environment: variables beside those of this process and `ENVIRONMENT`.
+
+    Raises:
+        ChildFailed: it did not exit with 0.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        began = time.monotonic()
+        child = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **ENVIRONMENT, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            # Not `child.wait()`: this one tells what that very process used, not the largest of all children so far.
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            seconds = time.monotonic() - began
+            _end_session(child.pid)  # a logger's background process must not run into the next measurement
+    if child.returncode != 0:
+        raise ChildFailed(f"{' '.join(arguments)}\nexited with {child.returncode}:\n{_tail(log)}")
+    # KiB on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Finished(began, seconds, usage.ru_maxrss * unit)
+
+
+def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the function returns when a new interpreter, which has imported nothing else, calls it."""
+    os.environ.update(ENVIRONMENT)
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def _end_session(leader: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_LINES_SHOWN:])

@@ -1,0 +1,57 @@
+"""How much each row of `make bench` does: enough for steady numbers, little enough for 20 minutes on two cores.
+
+sizes = Sizes()            # as published
+sizes = Sizes.tiny()       # to see that everything runs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.marks import WARMUP_STEPS
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the rows.
+
+    Attributes:
+        runs: of each side, in turns.
+        pieces: text pieces of a timed training of ours: within an epoch, so that no evaluation falls into it.
+        peer_steps: of a timed Trainer. Behind the warm-up stand 42, which is how many batches `group_by_length` sorts
+            together at a time on NCBI (a 4 * 32nd of its 5,424 sentences): so its long and its short ones are all in.
+        equal_steps: whose losses are compared before a training is timed.
+        tagger_steps: optimiser steps of the model that is used for prediction.
+        documents: raw abstracts that are tagged, dev's 100 first.
+        trial_documents: on which the pipeline's batch size and arithmetic are chosen.
+        growth: how many times the corpus is repeated.
+        growth_pieces: text pieces of a timed training on it.
+        products: matrix products timed at a time.
+    """
+
+    runs: int = 3
+    pieces: int = 60_000
+    peer_steps: int = WARMUP_STEPS + 42
+    equal_steps: int = 30
+    tagger_steps: int = 150
+    documents: int = 300
+    trial_documents: int = 48
+    growth: tuple[int, ...] = (1, 10, 100)
+    growth_pieces: int = 40_000
+    products: int = 40
+
+    @classmethod
+    def tiny(cls) -> Sizes:
+        """The least that runs; its numbers mean nothing."""
+        return cls(
+            runs=1,
+            pieces=2_000,
+            peer_steps=WARMUP_STEPS + 2,
+            equal_steps=2,
+            tagger_steps=5,
+            documents=110,
+            trial_documents=4,
+            growth=(1, 2),
+            growth_pieces=2_000,
+            products=2,
+        )

@@ -1,0 +1,122 @@
+"""One training by either side, as its users start it, in a process of its own, with the marks it made.
+
+ran = ours(folder, *QUERY_VALUE.ours, stop_after_pieces=60_000)
+ran = trainer(folder, QUERY_VALUE, max_steps=45)
+measured_rate(ran.marks).pieces_per_second, ran.first_step_seconds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.inputs import BACKBONE, CORPUS, inputs
+from benchmarks.marks import read_marks
+from benchmarks.process import Finished, run_command
+
+CLOCK = "+callbacks.clock._target_=benchmarks.clock.StepClock"
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The same LoRA, said to both sides.
+
+    Attributes:
+        ours: overrides of `train.py`.
+        targets: names of layers, as a user of PEFT gives them.
+    """
+
+    name: str
+    ours: tuple[str, ...]
+    targets: tuple[str, ...]
+    rank: int
+
+
+QUERY_VALUE = Adapters(
+    "query+value r16", ("lora=paper", "lora.rank=16", "lora.alpha=32", "lora.dropout=0.05"), ("query", "value"), 16
+)
+ALL_LINEAR = Adapters(
+    "all-linear r8",
+    ("lora=all_linear", "lora.rank=8", "lora.alpha=16", "lora.dropout=0.05"),
+    ("query", "key", "value", "dense"),
+    8,
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A training that has ended, and its marks (`benchmarks.marks.read_marks`)."""
+
+    process: Finished
+    marks: Mapping[str, Any]
+
+    @property
+    def first_step_seconds(self) -> float:
+        """From the start of the process to the end of its first optimiser step."""
+        return self.marks["steps"][0]["at"] - self.process.began
+
+
+def ours(
+    folder: Path,
+    *overrides: str,
+    dataset: str = CORPUS,
+    logger: str = "none",
+    environment: Mapping[str, str] | None = None,
+    **stop: int,
+) -> Ran:
+    """`python train.py dataset=ncbi backbone=minilm OVERRIDES`.
+
+    Args:
+        folder: a new one; the run folder and the log go there.
+        environment: further variables.
+        stop: arguments of `benchmarks.clock.StepClock`: when to leave; none of them runs to the end.
+    """
+    marks = folder / "marks.json"
+    arguments = [
+        "train.py",
+        f"dataset={dataset}",
+        f"backbone={BACKBONE}",
+        f"logger={logger}",
+        *overrides,
+        f"hydra.run.dir={folder / 'run'}",
+        CLOCK,
+        f"+callbacks.clock.path={marks}",
+        *(f"+callbacks.clock.{name}={value}" for name, value in stop.items()),
+    ]
+    done = run_command(arguments, log=folder / "train.log", environment=environment)
+    return Ran(done, read_marks(marks))
+
+
+def trainer(
+    folder: Path, adapters: Adapters, *, grouped: bool = False, max_steps: int | None = None, seed: int = 1
+) -> Ran:
+    """`benchmarks.peers.trainer`: Hugging Face Trainer and PEFT.
+
+    Args:
+        grouped: batches of like length (`train_sampling_strategy="group_by_length"`).
+        max_steps: stop there; None trains 3 epochs and scores dev after each.
+    """
+    given, marks = inputs(), folder / "marks.json"
+    arguments = [
+        *("-m", "benchmarks.peers.trainer", "--train", str(given.train), "--dev", str(given.dev)),
+        *("--backbone", str(given.backbone), "--targets", *adapters.targets, "--rank", str(adapters.rank)),
+        *("--seed", str(seed), "--out", str(folder / "out"), "--marks", str(marks)),
+        *(["--group-by-length"] if grouped else []),
+        *([] if given.bf16 else ["--float32"]),
+        *(["--max-steps", str(max_steps)] if max_steps is not None else []),
+    ]
+    done = run_command(arguments, log=folder / "trainer.log")
+    return Ran(done, read_marks(marks))
+
+
+def spacy_cnn(folder: Path, *, seed: int = 1) -> Ran:
+    """`benchmarks.peers.spacy_cnn`: spaCy's CNN from nothing, dev scored after each of its epochs."""
+    given, marks = inputs(), folder / "marks.json"
+    arguments = [
+        *("-m", "benchmarks.peers.spacy_cnn", "--train", str(given.train), "--dev", str(given.dev)),
+        *("--seed", str(seed), "--marks", str(marks)),
+    ]
+    done = run_command(arguments, log=folder / "spacy.log")
+    return Ran(done, read_marks(marks))
