@@ -1,86 +1,178 @@
-"""Sentences tokenised and labelled per second: ours against the alignment loop of the usual training scripts.
+"""Encoding: sentences turned into labelled windows a second, ours against the `datasets.map` of the usual scripts.
 
-The peer is what token-classification scripts do inside `datasets.map(batched=True)`: the tokenizer on ready-made words,
-then a Python loop over `word_ids` that puts a word's label on its first piece. Same corpus and tokenizer, one process.
+    rows = measure()
+
+The peer is what token-classification scripts of Hugging Face do: the tokenizer on ready-made words, then a loop over
+`word_ids` that puts each word's label on its first piece. Same sentences and tokenizer, one process, both from memory.
+Ours also makes the tags from the spans and cuts what is longer than a window, where the peer truncates.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import openmed
-from openmed.encoding import PieceEncoder, encode_documents
+from benchmarks.rows import NUM_RUNS, Row, make_row
+from openmed.encoding import (
+    NUM_SPECIAL,
+    EncodedCorpus,
+    PieceEncoder,
+    TaggingInfo,
+    Window,
+    encode_documents,
+    epoch_rng,
+    training_windows,
+)
 from openmed.spans import Document
 from openmed.tagging import encode_document
 
-NUM_RUNS = 5
-REPEATS = 20
-"""The demo corpus is small: it is read this many times over. Both sides see each sentence as often."""
+CORPUS = "bc5cdr"
+RAW_CORPUS = "bc5cdr_documents"
+BACKBONE = "minilm"
+MAX_PIECES = 256
 IGNORED = -100
+"""Label of a piece that no loss is taken for, in the peer's scripts."""
 
 
-def measure() -> dict[str, Any]:
-    """One row: {name, unit, ours, peer_name, peer, ratio, settings}."""
-    datamodule = openmed.datamodule("demo", cache=False)
-    tokenizer, info = datamodule.tokenizer, datamodule.info
-    documents = _tokenised(datamodule.documents("train"), info.splitter) * REPEATS
-    num_sentences = sum(len(document.sentences or ()) for document in documents)
-    _check_equal(documents, tokenizer, info)
-    ours, peer = [], []
+class NotEqual(AssertionError):
+    """The two sides made different pieces or labels, so that a ratio of their speeds would mean nothing."""
+
+
+def measure() -> list[Row]:
+    """Two rows: sentences a second with words given (against the peer), and of raw text (ours alone).
+
+    Raises:
+        NotEqual: the two sides' pieces or labels differ.
+    """
+    documents, tokenizer, info = _corpus(CORPUS)
+    dataset = _as_dataset(documents, info)
+    num_truncated = _check_equal(_ours(documents, tokenizer, info)[0], _peer(dataset, tokenizer))
+    raw, _, raw_info = _corpus(RAW_CORPUS)
+    num_raw = _ours(raw, tokenizer, raw_info)[0].num_sentences  # also warms up
+    ours, peer, ours_raw = [], [], []
     for _ in range(NUM_RUNS):
-        ours.append(num_sentences / _seconds(lambda: _ours(documents, tokenizer, info)))
-        peer.append(num_sentences / _seconds(lambda: _peer(documents, tokenizer, info.tag_ids)))
-    return {
-        "name": "encode, sentences/s",
-        "ours": statistics.median(ours),
-        "peer_name": "tokenizer + word_ids loop",
-        "peer": statistics.median(peer),
-        "ratio": statistics.median(a / b for a, b in zip(ours, peer, strict=True)),
-        "settings": {"corpus": "demo/train", "repeats": REPEATS, "sentences": num_sentences, "runs": NUM_RUNS},
+        ours.append(len(dataset) / _seconds(lambda: _ours(documents, tokenizer, info)))
+        peer.append(len(dataset) / _seconds(lambda: _peer(dataset, tokenizer)))
+        ours_raw.append(num_raw / _seconds(lambda: _ours(raw, tokenizer, raw_info)))
+    common = {
+        "backbone": BACKBONE,
+        "max_pieces": MAX_PIECES,
+        "processes": 1,
+        "threads": "the tokenizers library's default, on both sides",
     }
+    return [
+        make_row(
+            "encode, words given",
+            "sentences/s",
+            ours=ours,
+            peer_name="datasets.map, word_ids",
+            peer=peer,
+            goal=5.0,
+            settings=common
+            | {"corpus": f"{CORPUS}/train", "sentences": len(dataset), "truncated_by_peer": num_truncated},
+        ),
+        make_row(
+            "encode, raw text",
+            "sentences/s",
+            ours=ours_raw,
+            peer_name=None,
+            peer=(),
+            goal=None,
+            settings=common | {"corpus": f"{RAW_CORPUS}/train", "sentences": num_raw},
+        ),
+    ]
 
 
-def _ours(documents: list[Document], tokenizer: Any, info: Any) -> Any:
-    return encode_documents(documents, encoder=PieceEncoder(tokenizer), splitter=info.splitter, tags=info.tag_ids)
+def _corpus(name: str) -> tuple[Sequence[Document], Any, TaggingInfo]:
+    data = openmed.datamodule(name, backbone=BACKBONE, max_pieces=MAX_PIECES, cache=False)
+    return data.documents("train"), data.tokenizer, data.info
 
 
-def _peer(documents: list[Document], tokenizer: Any, tag_ids: dict[str, int]) -> list[list[int]]:
-    labels: list[list[int]] = []
-    for start in range(0, len(documents), 1000):
-        block = documents[start : start + 1000]
-        words = [[document.text[a:b] for a, b in document.words or ()] for document in block]
-        tags = [
-            [tag_ids[tag] for tag in encode_document(document.words or (), document.spans)[0]] for document in block
-        ]
-        encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=512)
-        for row in range(len(block)):
-            aligned, before = [], None
+def _ours(documents: Sequence[Document], tokenizer: Any, info: TaggingInfo) -> tuple[EncodedCorpus, list[Window]]:
+    """Windows of one sentence each, as the peer's rows. The encoder is new: it remembers nothing of the run before."""
+    encoded = encode_documents(
+        documents,
+        encoder=PieceEncoder(tokenizer),
+        splitter=info.splitter,
+        tags=info.tag_ids,
+        max_word_pieces=info.max_word_pieces,
+    )
+    windows = training_windows(
+        encoded, capacity=info.capacity, overlap=info.overlap, max_sentences=1, rng=epoch_rng(1, 0)
+    )
+    return encoded, windows
+
+
+def _as_dataset(documents: Sequence[Document], info: TaggingInfo) -> Any:
+    """A `datasets.Dataset` of sentences: their words, and the ids of these words' tags."""
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    columns: dict[str, list[list[Any]]] = {"tokens": [], "ner_tags": []}
+    for document in documents:
+        ranges = document.words or ()
+        words = [document.text[start:end] for start, end in ranges]
+        tags = [info.tag_ids[tag] for tag in encode_document(ranges, document.spans)[0]]
+        for start, end in document.sentences or ():
+            chosen = slice(bisect_left(ranges, (start, 0)), bisect_left(ranges, (end, 0)))
+            columns["tokens"].append(words[chosen])
+            columns["ner_tags"].append(tags[chosen])
+    return Dataset.from_dict(columns)
+
+
+def _peer(dataset: Any, tokenizer: Any) -> Any:
+    """As in the usual scripts: input_ids, attention_mask and labels of each sentence."""
+
+    def tokenize_and_align(examples: Any) -> Any:
+        encoded = tokenizer(examples["tokens"], truncation=True, is_split_into_words=True, max_length=MAX_PIECES)
+        labels = []
+        for row, tags in enumerate(examples["ner_tags"]):
+            before = None
+            aligned = []
             for word in encoded.word_ids(batch_index=row):
-                aligned.append(IGNORED if word is None or word == before else tags[row][word])
+                aligned.append(IGNORED if word is None or word == before else tags[word])
                 before = word
             labels.append(aligned)
-    return labels
+        encoded["labels"] = labels
+        return encoded
+
+    return dataset.map(
+        tokenize_and_align,
+        batched=True,
+        num_proc=None,
+        load_from_cache_file=False,
+        remove_columns=dataset.column_names,
+    )
 
 
-def _check_equal(documents: list[Document], tokenizer: Any, info: Any) -> None:
-    """Both label the same words with the same tags."""
-    ours = _ours(documents, tokenizer, info).tag_ids.tolist()
-    peer = [label for row in _peer(documents, tokenizer, info.tag_ids) for label in row if label != IGNORED]
-    assert ours == peer, "the two encodings differ"
+def _check_equal(encoded: EncodedCorpus, peer: Any) -> int:
+    """Same sentences, pieces and labels, except behind the peer's truncation. Returns how many it truncated.
+
+    Raises:
+        NotEqual: else.
+    """
+    if encoded.num_sentences != len(peer):
+        raise NotEqual(f"{encoded.num_sentences} sentences, the peer has {len(peer)}")
+    num_truncated = 0
+    for sentence, row in enumerate(peer):
+        first, last = encoded.sentence_starts[sentence : sentence + 2]
+        ids = encoded.piece_ids[encoded.word_starts[first] : encoded.word_starts[last]]
+        tags = encoded.tag_ids[first:last]
+        num_truncated += (truncated := len(ids) + NUM_SPECIAL > MAX_PIECES)
+        labels = [label for label in row["labels"] if label != IGNORED]
+        if truncated:
+            ids, tags = ids[: MAX_PIECES - NUM_SPECIAL], tags[: len(labels)]
+        if not (np.array_equal(row["input_ids"][1:-1], ids) and np.array_equal(labels, tags)):
+            raise NotEqual(f"sentence {sentence} has other pieces or labels")
+    return num_truncated
 
 
-def _tokenised(documents: list[Document], splitter: str) -> list[Document]:
-    """Raw text with its words made beforehand, so that both sides start from the same words."""
-    from dataclasses import replace
-
-    from openmed.encoding import split_words
-
-    return [replace(document, words=tuple(split_words(document.text, splitter))) for document in documents]
-
-
-def _seconds(work: Any) -> float:
+def _seconds(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

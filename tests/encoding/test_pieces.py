@@ -22,13 +22,13 @@ def encoder(tokenizer) -> PieceEncoder:
 
 def encode(encoder: PieceEncoder, text: str, words) -> Pieces:
     encoder.losses.clear()
-    return encoder.encode([text], [words])[0]
+    return encoder.encode(text, words)
 
 
 def words_and_tokens(tokenizer, text: str, splitter: str = "punctuation") -> list[tuple[str, list[str]]]:
     """Each word with its pieces, written out."""
     words = split_words(text, splitter)
-    pieces = PieceEncoder(tokenizer).encode([text], [words])[0]
+    pieces = PieceEncoder(tokenizer).encode(text, words)
     tokens = tokenizer.convert_ids_to_tokens(pieces.ids.tolist())
     return [
         (text[start:end], tokens[first:last])
@@ -115,8 +115,8 @@ def test_a_word_of_nothing_the_tokenizer_knows_gets_the_unknown_piece_and_is_cou
 
 def test_losses_add_up_over_calls(wordpiece):
     encoder = PieceEncoder(wordpiece)
-    encoder.encode(["\u200b", "a"], [[(0, 1)], [(0, 1)]])
-    encoder.encode(["\u200b"], [[(0, 1)]])
+    encoder.encode("\u200b a", [(0, 1), (2, 3)])
+    encoder.encode("\u200b", [(0, 1)])
     assert encoder.losses == {EMPTY_WORD: 2}
 
 
@@ -130,7 +130,7 @@ def test_raw_text_cannot_write_special_tokens(tokenizer, encoder, splitter):
 @pytest.mark.parametrize("family", ["wordpiece", "byte_bpe"])  # in a Unigram model they are pieces like others
 def test_words_of_a_corpus_cannot_write_special_tokens(tokenizers_by_family, family):
     tokenizer = tokenizers_by_family[family]
-    ids = PieceEncoder(tokenizer).encode(["[SEP]"], [[(0, 5)]])[0].ids
+    ids = PieceEncoder(tokenizer).encode("[SEP]", [(0, 5)]).ids
     assert tokenizer.sep_token_id not in ids
 
 
@@ -145,7 +145,7 @@ def test_the_tokenizers_own_padding_and_truncation_are_off_here_and_stay_on_ther
     tokenizer.backend_tokenizer.enable_padding(length=20)
     tokenizer.backend_tokenizer.enable_truncation(4)
     text = "p53-induced apoptosis of T-cells"
-    pieces = PieceEncoder(tokenizer).encode([text], [_chunks(text)])[0]
+    pieces = PieceEncoder(tokenizer).encode(text, _chunks(text))
     assert pieces.ids.tolist() == own_ids(build_unigram(), text)
     assert tokenizer.backend_tokenizer.padding["length"] == 20
     assert tokenizer.backend_tokenizer.truncation["max_length"] == 4
@@ -155,16 +155,16 @@ def test_a_memory_started_anew_changes_nothing(tokenizer):
     text = "IL-2-induced (10 mg), patient's IL-2-induced"
     words = split_words(text, "punctuation")
     forgetful = PieceEncoder(tokenizer, max_clusters=0)
-    expected = PieceEncoder(tokenizer).encode([text], [words])[0]
+    expected = PieceEncoder(tokenizer).encode(text, words)
     for _ in range(2):
-        assert forgetful.encode([text], [words])[0].ids.tolist() == expected.ids.tolist()
+        assert forgetful.encode(text, words).ids.tolist() == expected.ids.tolist()
 
 
 def test_texts_without_words_have_no_pieces(encoder):
-    assert encoder.encode([], []) == []
-    ids, starts = encode(encoder, " \n", [])
-    assert ids.tolist() == []
-    assert starts.tolist() == [0]
+    for text in ("", " \n"):
+        ids, starts = encode(encoder, text, [])
+        assert ids.tolist() == []
+        assert starts.tolist() == [0]
 
 
 def test_a_tokenizer_without_offsets_is_refused():

@@ -10,16 +10,17 @@ lets the whole split be written once and mapped from disk afterwards (`openmed.e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 
 from openmed.encoding.pieces import PieceEncoder
 from openmed.encoding.words import split_sentences, words_of
-from openmed.spans import Document, Range
-from openmed.tagging import encode_document
+from openmed.spans import Document, Range, Span
+from openmed.tagging.codec import claim_words, flatten
 
 LONG_WORD = "word_pieces_cut"
 SENTENCE_CUT = "sentence_edge_inside_word"
@@ -87,7 +88,7 @@ def encode_documents(
         documents: with gold spans; words and sentences are made by rule where a document has none.
         encoder: the backbone's tokenizer; its losses are reported with the corpus's.
         splitter: name of the word splitter for raw text.
-        tags: tag -> id; None when there is no gold (all tags IGNORE).
+        tags: tag -> id, "O" among them; None when there is no gold (all tags IGNORE).
         max_word_pieces: pieces of one word beyond this many are left out (a 500-letter DNA string), and counted.
         chunk: documents per call of the tokenizer.
 
@@ -96,73 +97,173 @@ def encode_documents(
     """
     losses: Counter[str] = Counter()
     encoder.losses.clear()
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
-    offsets = Counter[str]()
-    for block in _blocks(documents, chunk):
-        ranges = [words_of(document, splitter) for document in block]
-        pieces = encoder.encode([document.text for document in block], ranges)
-        for document, words, (ids, starts) in zip(block, ranges, pieces, strict=True):
-            ids, starts = _cap(ids, starts, max_word_pieces, losses)
-            sentences = _sentence_words(document, words, losses)
-            parts["piece_ids"].append(ids)
-            parts["word_starts"].append(starts[:-1] + offsets["pieces"])
-            parts["word_ranges"].append(np.asarray(words, dtype=np.int32).reshape(-1, 2))
-            parts["tag_ids"].append(_tag_ids(document, words, sentences, tags, losses))
-            parts["sentence_starts"].append(np.asarray(sentences, dtype=np.int64) + offsets["words"])
-            parts["document_starts"].append(np.asarray([offsets["sentences"]], dtype=np.int64))
-            offsets.update(pieces=len(ids), words=len(words), sentences=len(sentences))
+    parts = [
+        _encode_block(_Block(block, splitter), encoder, tags, max_word_pieces, losses)
+        for block in _blocks(documents, chunk)
+    ]
+    whole = _Part(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     losses.update(encoder.losses)
-    for name, level in (("word_starts", "pieces"), ("sentence_starts", "words"), ("document_starts", "sentences")):
-        parts[name].append(np.asarray([offsets[level]], dtype=np.int64))
-    arrays = {name: np.concatenate(values) if values else _empty(name) for name, values in parts.items()}
-    return EncodedCorpus(**arrays, losses=dict(sorted((+losses).items())))
+    return EncodedCorpus(
+        piece_ids=whole.piece_ids,
+        word_starts=_starts(whole.word_lengths),
+        word_ranges=whole.word_ranges,
+        tag_ids=whole.tag_ids,
+        sentence_starts=_starts(whole.sentence_lengths),
+        document_starts=_starts(whole.document_lengths),
+        losses=dict(sorted((+losses).items())),
+    )
 
 
-def _empty(name: str) -> np.ndarray:
-    dtype = {"piece_ids": np.int32, "word_ranges": np.int32, "tag_ids": np.int16}.get(name, np.int64)
-    return np.zeros((0, 2) if name == "word_ranges" else 0, dtype=dtype)
+class _Part(NamedTuple):
+    """Some documents as in `EncodedCorpus`, with lengths in place of starts: such parts need only be concatenated."""
+
+    piece_ids: np.ndarray
+    word_lengths: np.ndarray
+    word_ranges: np.ndarray
+    tag_ids: np.ndarray
+    sentence_lengths: np.ndarray
+    document_lengths: np.ndarray
+
+
+class _Block:
+    """Some documents, laid end to end in one text, so that numpy sees all their words at once.
+
+    Attributes:
+        documents, words: the documents, and the words of each.
+        text: theirs, with a character between two documents that belongs to neither.
+        starts: (num_documents,) each document's first character.
+        first_words: (num_documents + 1,) each document's first word.
+        word_ranges: (num_words, 2) in the document's text.
+        places: (num_words, 2) the same words in the block's text.
+    """
+
+    def __init__(self, documents: list[Document], splitter: str) -> None:
+        self.documents = documents
+        self.words = [words_of(document, splitter) for document in documents]
+        self.text = "\n".join(document.text for document in documents)
+        self.starts = _starts(_integers(len(document.text) + 1 for document in documents))[:-1]
+        num_words = _integers(map(len, self.words))
+        self.first_words = _starts(num_words)
+        self.word_ranges = np.fromiter(
+            chain.from_iterable(chain.from_iterable(self.words)), dtype=np.int64, count=2 * num_words.sum()
+        ).reshape(-1, 2)
+        self.places = self.word_ranges + np.repeat(self.starts, num_words)[:, None]
 
 
 def _blocks(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    """At least one, which is empty where there are no documents."""
     iterator = iter(documents)
+    yield list(islice(iterator, size))
     while block := list(islice(iterator, size)):
         yield block
 
 
+def _encode_block(
+    block: _Block, encoder: PieceEncoder, tags: Mapping[str, int] | None, max_word_pieces: int, losses: Counter[str]
+) -> _Part:
+    pieces = encoder.encode(block.text, block.places)
+    piece_ids, word_lengths = _cap(pieces.ids, np.diff(pieces.word_starts), max_word_pieces, losses)
+    opens_sentence = _opens_sentence(block, losses)
+    return _Part(
+        piece_ids,
+        word_lengths,
+        block.word_ranges.astype(np.int32),
+        _tag_ids(block, opens_sentence, tags, losses),
+        *_levels(block, opens_sentence),
+    )
+
+
 def _tag_ids(
-    document: Document,
-    words: Sequence[Range],
-    sentences: Sequence[int],
-    tags: Mapping[str, int] | None,
-    losses: Counter[str],
+    block: _Block, opens_sentence: np.ndarray, tags: Mapping[str, int] | None, losses: Counter[str]
 ) -> np.ndarray:
+    """(num_words,) int16."""
     if tags is None:
-        return np.full(len(words), IGNORE, dtype=np.int16)
-    names, lost = encode_document(words, document.spans)
+        return np.full(len(block.places), IGNORE, dtype=np.int16)
+    tag_ids = np.full(len(block.places), tags["O"], dtype=np.int16)
+    mentions: list[Span] = []
+    num_mentions: list[int] = []
+    for document in block.documents:
+        kept, dropped = flatten(document.spans)
+        losses.update(reason for _, reason in dropped)
+        mentions += kept
+        num_mentions.append(len(kept))
+    origins = np.repeat(block.starts, num_mentions)
+    begins = _integers(mention.start for mention in mentions) + origins
+    ends = _integers(mention.end for mention in mentions) + origins
+    covers = _words_of_ranges(begins, ends, block.places)
+    claimed, lost = claim_words(zip(*map(np.ndarray.tolist, covers), strict=True), [span.label for span in mentions])
     losses.update(lost)
-    losses[MENTION_CUT] += sum(names[first].startswith("I-") for first in sentences if names)
-    return np.fromiter((tags[name] for name in names), dtype=np.int16, count=len(names))
+    firsts = _integers(start for start, _, _ in claimed)
+    num_inside = _integers(end - start - 1 for start, end, _ in claimed)
+    labels = [label for _, _, label in claimed]
+    tag_ids[firsts] = _of_labels("B", labels, tags)
+    inside = np.repeat(firsts + 1 - _starts(num_inside)[:-1], num_inside) + np.arange(num_inside.sum())
+    tag_ids[inside] = np.repeat(_of_labels("I", labels, tags), num_inside)
+    losses[MENTION_CUT] += int(opens_sentence[inside].sum())
+    return tag_ids
 
 
-def _cap(ids: np.ndarray, starts: np.ndarray, limit: int, losses: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Keep at most `limit` pieces of each word."""
-    lengths = np.diff(starts)
-    if not len(lengths) or lengths.max() <= limit:
-        return ids, starts
-    losses[LONG_WORD] += int((lengths > limit).sum())
-    place_in_word = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
-    capped = np.concatenate(([0], np.cumsum(np.minimum(lengths, limit))))
-    return ids[place_in_word < limit], capped
+def _of_labels(prefix: str, labels: list[str], tags: Mapping[str, int]) -> np.ndarray:
+    """(num_labels,) ids of the labels' tags."""
+    ids = {label: tags[f"{prefix}-{label}"] for label in set(labels)}
+    return _integers(map(ids.__getitem__, labels))
 
 
-def _sentence_words(document: Document, words: Sequence[Range], losses: Counter[str]) -> list[int]:
-    """Index of the first word of each sentence. A sentence edge inside a word moves to the end of the word."""
-    sentences = document.sentences if document.sentences is not None else split_sentences(document.text)
-    starts = np.fromiter((start for start, _ in words), dtype=np.int64, count=len(words))
-    if not len(starts):
-        return [0]
-    firsts = np.searchsorted(starts, [start for start, _ in sentences], side="left")
-    for (start, _), first in zip(sentences, firsts, strict=True):
-        if first > 0 and words[first - 1][1] > start:
-            losses[SENTENCE_CUT] += 1
-    return sorted({0, *(int(first) for first in firsts if first < len(starts))})
+def _words_of_ranges(
+    begins: np.ndarray, ends: np.ndarray, words: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `openmed.tagging.words_of_span`, of many ranges (num_ranges,) in one text of `words` (num_words, 2).
+
+    Returns:
+        the first word of each, one past the last (the first, where it touches none), whether its edges are theirs.
+    """
+    first = np.searchsorted(words[:, 1], begins, side="right")
+    last = np.maximum(np.searchsorted(words[:, 0], ends, side="left"), first)
+    touching = first < last
+    exact = np.zeros(len(first), dtype=bool)
+    exact[touching] = (words[first[touching], 0] == begins[touching]) & (words[last[touching] - 1, 1] == ends[touching])
+    return first, last, exact
+
+
+def _cap(ids: np.ndarray, lengths: np.ndarray, limit: int, losses: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Keep at most `limit` pieces of each word. `lengths` (num_words,) are the words' numbers of pieces."""
+    too_long = lengths > limit
+    if not too_long.any():
+        return ids, lengths
+    losses[LONG_WORD] += int(too_long.sum())
+    place_in_word = np.arange(len(ids)) - np.repeat(_starts(lengths)[:-1], lengths)
+    return ids[place_in_word < limit], np.minimum(lengths, limit)
+
+
+def _opens_sentence(block: _Block, losses: Counter[str]) -> np.ndarray:
+    """(num_words,) bool: is it the first of a sentence? A sentence edge inside a word moves to the end of the word."""
+    sentences = [
+        document.sentences if document.sentences is not None else split_sentences(document.text)
+        for document in block.documents
+    ]
+    owners = np.repeat(np.arange(len(sentences)), _integers(map(len, sentences)))
+    edges = _integers(start for ranges in sentences for start, _ in ranges) + block.starts[owners]
+    words = np.searchsorted(block.places[:, 0], edges)
+    follows = words > block.first_words[owners]  # there is a word of the same document before
+    losses[SENTENCE_CUT] += int((block.places[words[follows] - 1, 1] > edges[follows]).sum())
+    opens = np.zeros(len(block.places), dtype=bool)
+    opens[block.first_words[:-1][np.diff(block.first_words) > 0]] = True
+    opens[words[words < block.first_words[owners + 1]]] = True
+    return opens
+
+
+def _levels(block: _Block, opens_sentence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words of each sentence, sentences of each document. A document without words has one sentence, an empty one."""
+    wordless = block.first_words[:-1][np.diff(block.first_words) == 0]
+    first_words = np.sort(np.append(np.flatnonzero(opens_sentence), wordless))
+    num_sentences = np.diff(_starts(opens_sentence)[block.first_words])
+    return np.diff(first_words, append=len(block.places)), np.maximum(num_sentences, 1)
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    """(n + 1,) int64: where each of `lengths` (n,) starts when they lie end to end, and where the last one ends."""
+    return np.append(0, np.cumsum(lengths, dtype=np.int64))
+
+
+def _integers(values: Iterable[int]) -> np.ndarray:
+    return np.fromiter(values, dtype=np.int64)

@@ -16,7 +16,7 @@ from openmed.errors import ConfigError, nearest
 from openmed.spans import Document, Range
 
 # A letter or digit with the combining marks that follow it; anything else that is not a space stands alone.
-_PUNCTUATION = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+|[^\s]")
+_PUNCTUATION = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*|\S")
 _CHUNK = re.compile(r"\S+")
 _EDGE = re.compile(r"[^\w\s\u0300-\u036f]|_")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
@@ -28,7 +28,7 @@ _LONGEST = 8
 
 def split_on_punctuation(text: str) -> list[Range]:
     """Runs of letters and digits; every other non-space character a word of its own (as in BERT and MTL's corpora)."""
-    return [match.span() for match in _PUNCTUATION.finditer(text)]
+    return list(map(re.Match.span, _PUNCTUATION.finditer(text)))
 
 
 def split_at_edges(text: str) -> list[Range]:

@@ -9,9 +9,10 @@ and counts every span that does not come back exactly; `decode_tags` is its inve
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from openmed.spans import Range, Span
@@ -38,13 +39,18 @@ class Cover(NamedTuple):
     exact: bool
 
 
+_NO_WORDS = Cover(0, 0, False)
+
+
 def words_of_span(span: Span, words: Sequence[Range]) -> Cover | None:
     """The words that share a character with the span (`exact` is False when it is "cut by a word"), None if none do.
 
     A discontinuous span is taken from its start to its end, gaps included.
     """
-    first = bisect_right(words, span.start, key=lambda word: word[1])
-    end = bisect_left(words, span.end, lo=first, key=lambda word: word[0])
+    first = bisect_left(words, (span.start, 0))
+    if first and words[first - 1][1] > span.start:
+        first -= 1
+    end = bisect_left(words, (span.end, 0), lo=first)
     if first == end:
         return None
     return Cover(first, end, words[first][0] == span.start and words[end - 1][1] == span.end)
@@ -59,6 +65,9 @@ def flatten(spans: Iterable[Span]) -> tuple[list[Span], list[tuple[Span, str]]]:
     Returns:
         kept, in document order; dropped, each with `DISCONTINUOUS` or `NESTED`.
     """
+    spans = list(spans)
+    if not any(span.fragments for span in spans) and all(a.end <= b.start for a, b in pairwise(spans)):
+        return spans, []  # as nearly always: in order, and side by side
     kept: list[Span] = []
     dropped: list[tuple[Span, str]] = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start, span.label)):
@@ -74,6 +83,29 @@ def flatten(spans: Iterable[Span]) -> tuple[list[Span], list[tuple[Span, str]]]:
     return kept, dropped
 
 
+def claim_words(covers: Iterable[tuple[int, int, bool]], labels: Iterable[str]) -> tuple[list[WordSpan], Counter[str]]:
+    """Which words mentions get that do not overlap, and how many mentions will not come back exactly, by reason.
+
+    Args:
+        covers: of each mention, in document order; one that touches no word starts where it ends.
+        labels: of each mention.
+    """
+    losses: Counter[str] = Counter()
+    claimed: list[WordSpan] = []
+    free = 0  # the first word behind all that are claimed
+    for (start, end, exact), label in zip(covers, labels, strict=True):
+        if start == end:
+            losses[NO_WORD] += 1
+            continue
+        if not exact:
+            losses[CUT_BY_WORD] += 1
+        # Two mentions within one word: the first has it. Only cut ones can meet so, and both are counted above.
+        if free <= start:
+            claimed.append((start, end, label))
+            free = end
+    return claimed, losses
+
+
 def encode_document(words: Sequence[Range], spans: Iterable[Span]) -> tuple[list[str], Counter[str]]:
     """IOB2 tags, one per word, and how many spans do not come back exactly, by reason.
 
@@ -81,18 +113,10 @@ def encode_document(words: Sequence[Range], spans: Iterable[Span]) -> tuple[list
     `CUT_BY_WORD` or `NO_WORD`.
     """
     kept, dropped = flatten(spans)
-    losses = Counter(reason for _, reason in dropped)
-    covered: list[WordSpan] = []
-    for span in kept:
-        cover = words_of_span(span, words)
-        if cover is None:
-            losses[NO_WORD] += 1
-            continue
-        losses[CUT_BY_WORD] += not cover.exact
-        # Two mentions within one word: the first has it. Only cut ones can meet so, and both are counted above.
-        if not covered or covered[-1][1] <= cover.start:
-            covered.append((cover.start, cover.end, span.label))
-    return tags_from_spans(covered, len(words)), +losses
+    covers = [words_of_span(span, words) or _NO_WORDS for span in kept]
+    claimed, losses = claim_words(covers, [span.label for span in kept])
+    losses.update(reason for _, reason in dropped)
+    return tags_from_spans(claimed, len(words)), losses
 
 
 def decode_tags(words: Sequence[Range], tags: Sequence[str], scores: Sequence[float] | None = None) -> tuple[Span, ...]:
