@@ -18,15 +18,14 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ceiling import ceiling
 from benchmarks.facts import machine_facts
 from benchmarks.growth import growth
 from benchmarks.plot import plot_ratios
 from benchmarks.prediction import predict
-from benchmarks.process import in_fresh_process
-from benchmarks.rows import Row, is_met, not_measured
+from benchmarks.process import call, in_fresh_process
+from benchmarks.rows import Row, not_measured
 from benchmarks.sizes import Sizes
 from benchmarks.table import print_ceiling, print_rows
 from benchmarks.throughput import start_up, train_all_linear, train_query_value
@@ -37,7 +36,7 @@ GPU_COMMAND = "python -m benchmarks.gpu"
 
 def encode(scratch: Path, sizes: Sizes) -> list[Row]:
     """Rows of `benchmarks.encode`, which times in its own process."""
-    return [row | {"met": is_met(row["ratio"], row["goal"])} for row in in_fresh_process(_measure_encode)]
+    return in_fresh_process(call, "benchmarks.encode", "measure")
 
 
 def on_a_gpu(scratch: Path, sizes: Sizes) -> list[Row]:
@@ -103,12 +102,6 @@ def measure(names: list[str], scratch: Path, sizes: Sizes) -> tuple[list[Row], d
         rows += found
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     return rows, failures
-
-
-def _measure_encode() -> list[dict[str, Any]]:
-    from benchmarks.encode import measure
-
-    return measure()
 
 
 def _arguments() -> argparse.Namespace:

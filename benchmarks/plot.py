@@ -19,6 +19,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0609a", "#8a6d00", "#444444")
 """Told apart by the colour-blind."""
 MET_COLOUR, MISSED_COLOUR, OPEN_COLOUR = "#0072b2", "#d55e00", "#999999"
 DPI = 130
+SECONDS = [factor * 10**power for power in range(5) for factor in (1, 2, 5)]
+SHOWN_POINTS = 25.0
+"""Of dev F1, from the highest down: the first epochs' low scores would press what matters together."""
 
 
 def plot_ratios(rows: Sequence[Row], path: Path) -> None:
@@ -68,7 +71,15 @@ def plot_curves(curves: Mapping[str, Sequence[Sequence[tuple[float, float]]]], p
                     linewidth=1.4,
                     label=name if number == 0 else None,
                 )
+        scores = [100 * score for seeds in curves.values() for points in seeds for _, score in points]
+        if max(scores) - min(scores) > SHOWN_POINTS:
+            axes.set_ylim(bottom=max(scores) - SHOWN_POINTS)
         axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in SECONDS if low <= tick <= high]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.grid(axis="y", alpha=0.3)
         axes.set_xlabel("wall seconds since the start of the process")
         axes.set_ylabel("dev F1, exact spans")
         axes.legend(frameon=False)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG_LINES_SHOWN = 15
@@ -94,6 +95,14 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     os.environ.update(ENVIRONMENT)
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
+
+
+def call(module: str, function: str) -> Any:
+    """What a module's function returns, the module being imported only now: for `in_fresh_process`.
+
+    A module named `__main__` needs it: what that one holds cannot be sent to another process.
+    """
+    return getattr(import_module(module), function)()
 
 
 def _end_session(leader: int) -> None:

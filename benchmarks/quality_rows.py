@@ -25,7 +25,8 @@ from benchmarks.rows import LESS_IS_BETTER, Row, make_row, not_measured
 
 COMMAND = "make bench-quality"
 RECIPES = (OURS, OURS_SHORT)
-SECONDS = "s from the start of the process"
+SECONDS = "s from start of process"
+MEBIBYTE = 2**20
 
 Records = Mapping[str, Record]
 
@@ -33,10 +34,9 @@ Records = Mapping[str, Record]
 def quality_rows(records: Records) -> list[Row]:
     """All rows. One of whose sides no training is done says so; one that lacks some of its trainings names them."""
     return [
-        *(
-            _time_to_best(records, peer, goal)
-            for peer, goal in ((TRAINER, 8.0), (TRAINER_GROUPED, None), (TRAINER_ALL_LINEAR, None))
-        ),
+        _time_to_best(records, "", TRAINER, 8.0),
+        _time_to_best(records, ", grouped", TRAINER_GROUPED, None),
+        _time_to_best(records, ", all-linear", TRAINER_ALL_LINEAR, None),
         _time_past_spacy(records),
         _peak_memory(records, OURS),
         _peak_memory(records, OURS_QUERY_VALUE),
@@ -50,12 +50,12 @@ def seconds_until(record: Record, dev_f1: float) -> float:
     return next(passed, math.inf)
 
 
-def _time_to_best(records: Records, peer: str, goal: float | None) -> Row:
+def _time_to_best(records: Records, suffix: str, peer: str, goal: float | None) -> Row:
     """The score to reach is the highest of all seeds of the peer; its seconds are those of each seed to its own."""
     peers = _of(records, peer)
     return _time_to(
         records,
-        f"time to the best dev F1 of {peer}",
+        f"time to the peer's best dev F1{suffix}",
         peer=peer,
         target=max((record["best_dev_f1"] for record in peers), default=None),
         peer_seconds=[record["seconds_to_best"] for record in peers],
@@ -97,36 +97,32 @@ def _time_to(
     settings = {"dev_f1": target, "recipe": soonest, "seconds_by_job": by_job}
     lacking = _lacking(records, peer, *RECIPES)
     middle = statistics.median(ours[soonest])
-    if math.isinf(middle):
-        row = make_row(
-            name, SECONDS, ours=(), peer_name=peer, peer=peer_seconds, goal=goal, settings=settings,
-            better=LESS_IS_BETTER, note=_note(lacking, "ours never got there"),
-        )  # fmt: skip
-        return row | {"met": None if goal is None else False}
-    return make_row(
+    never = math.isinf(middle)
+    row = make_row(
         name,
         SECONDS,
-        ours=[middle],
+        ours=[] if never else [middle],
         peer_name=peer,
         peer=peer_seconds,
         goal=goal,
         settings=settings,
         better=LESS_IS_BETTER,
-        note=_note(lacking, f"ours by the recipe {soonest!r}"),
+        note=_note(lacking, "ours never got there" if never else f"ours by the recipe {soonest!r}"),
     )
+    return row | {"met": False} if never and goal is not None else row
 
 
 def _peak_memory(records: Records, recipe: str) -> Row:
-    name = f"peak memory of a whole training, {recipe}"
+    name = f"peak memory, whole training, {recipe}"
     ours, peers = _of(records, recipe), _of(records, TRAINER)
     if not ours or not peers:
-        return not_measured(name, "bytes", peer_name=TRAINER, goal=2.0, why=COMMAND)
+        return not_measured(name, "MiB", peer_name=TRAINER, goal=2.0, why=COMMAND)
     return make_row(
         name,
-        "bytes",
-        ours=[record["peak_bytes"] for record in ours],
+        "MiB",
+        ours=[record["peak_bytes"] / MEBIBYTE for record in ours],
         peer_name=TRAINER,
-        peer=[record["peak_bytes"] for record in peers],
+        peer=[record["peak_bytes"] / MEBIBYTE for record in peers],
         goal=2.0,
         settings=_jobs_of(records, recipe, TRAINER),
         better=LESS_IS_BETTER,

@@ -18,8 +18,10 @@ class Sizes:
     Attributes:
         runs: of each side, in turns.
         pieces: text pieces of a timed training of ours: within an epoch, so that no evaluation falls into it.
-        peer_steps: of a timed Trainer. Behind the warm-up stand 42, which is how many batches `group_by_length` sorts
-            together at a time on NCBI (a 4 * 32nd of its 5,424 sentences): so its long and its short ones are all in.
+        peer_steps: of a timed Trainer, whose batches are drawn at random and so are all alike.
+        grouped_steps: the same where they are grouped by length. Behind the warm-up stand 42, which is how many batches
+            `group_by_length` sorts together at a time on NCBI (a 4 * 32nd of its 5,424 sentences): so its long and its
+            short ones are all in.
         equal_steps: whose losses are compared before a training is timed.
         tagger_steps: optimiser steps of the model that is used for prediction.
         documents: raw abstracts that are tagged, dev's 100 first.
@@ -31,13 +33,14 @@ class Sizes:
 
     runs: int = 3
     pieces: int = 60_000
-    peer_steps: int = WARMUP_STEPS + 42
+    peer_steps: int = WARMUP_STEPS + 25
+    grouped_steps: int = WARMUP_STEPS + 42
     equal_steps: int = 30
     tagger_steps: int = 150
     documents: int = 300
     trial_documents: int = 48
     growth: tuple[int, ...] = (1, 10, 100)
-    growth_pieces: int = 40_000
+    growth_pieces: int = 20_000
     products: int = 40
 
     @classmethod
@@ -47,6 +50,7 @@ class Sizes:
             runs=1,
             pieces=2_000,
             peer_steps=WARMUP_STEPS + 2,
+            grouped_steps=WARMUP_STEPS + 2,
             equal_steps=2,
             tagger_steps=5,
             documents=110,

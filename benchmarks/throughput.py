@@ -22,9 +22,9 @@ from benchmarks.trainings import ALL_LINEAR, QUERY_VALUE, Adapters, Ran, ours, t
 PEER = "Trainer + PEFT, batch 32"
 GROUPED = f"{PEER}, group_by_length"
 LOGGERS = {"logger=none": "none", "logger=wandb, offline": "wandb"}
-NUM_EQUAL_STEPS = 30
-EQUAL_LOSS = 0.05
-"""Largest difference of the two loss curves at any of these steps."""
+EQUAL_LOSS = 0.01
+"""Largest difference of the two loss curves at any step: bfloat16 rounds at other places. Over 30 steps of either LoRA
+setting it was 0.0014 at most."""
 
 
 class NotEqual(AssertionError):
@@ -46,8 +46,10 @@ def _train(scratch: Path, sizes: Sizes, adapters: Adapters, goals: dict[str, flo
     if difference > EQUAL_LOSS:
         raise NotEqual(f"{adapters.name}: losses differ by {difference:.4f} from those of PEFT's own forward")
     measurements: dict[str, Callable[[Path], Ran]] = {
-        name: partial(trainer, adapters=adapters, grouped=name == GROUPED, max_steps=sizes.peer_steps) for name in goals
+        PEER: partial(trainer, adapters=adapters, max_steps=sizes.peer_steps),
+        GROUPED: partial(trainer, adapters=adapters, grouped=True, max_steps=sizes.grouped_steps),
     }
+    measurements = {name: measurements[name] for name in goals}
     measurements["ours"] = lambda folder: ours(folder, *adapters.ours, stop_after_pieces=sizes.pieces)
     runs = interleaved(scratch, measurements, num_runs=sizes.runs)
     rates = {name: [measured_rate(ran.marks) for ran in rans] for name, rans in runs.items()}

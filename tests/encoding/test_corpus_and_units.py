@@ -30,9 +30,10 @@ from openmed.encoding import (
     window_lengths,
 )
 from openmed.encoding.corpus import ARRAYS, LONG_WORD, MENTION_CUT, SENTENCE_CUT
+from openmed.encoding.words import words_of
 from openmed.errors import ConfigError
 from openmed.spans import Document, Span
-from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, NESTED, NO_WORD
+from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, NESTED, NO_WORD, encode_document
 
 SPECIAL = SpecialTokens(start=-1, end=-2, pad=-3)
 MENTION_LOSSES = (DISCONTINUOUS, NESTED, CUT_BY_WORD, NO_WORD)
@@ -166,6 +167,16 @@ def test_encoding_is_the_same_in_any_chunks_and_the_second_time(wordpiece_encode
         assert getattr(one, name).dtype == getattr(other, name).dtype
         assert getattr(one, name).tolist() == getattr(other, name).tolist()
     assert one.losses == other.losses
+
+
+@given(documents=splits(), info=infos())
+@settings(max_examples=50)
+def test_tags_and_their_losses_are_those_of_each_document_alone(wordpiece_encoder, documents, info):
+    encoded = encode(documents, wordpiece_encoder, info)
+    alone = [encode_document(words_of(document, info.splitter), document.spans) for document in documents]
+    assert encoded.tag_ids.tolist() == [info.tag_ids[tag] for tags, _ in alone for tag in tags]
+    lost = sum((losses for _, losses in alone), Counter())
+    assert {name: count for name, count in encoded.losses.items() if name in MENTION_LOSSES} == lost
 
 
 @given(documents=splits(), info=infos())

@@ -62,6 +62,17 @@ def test_words_between_spaces_get_the_pieces_of_the_whole_text(tokenizer, encode
     assert not encoder.losses
 
 
+@given(chunks=texts().map(str.split))
+@settings(max_examples=40)
+def test_chunks_tokenised_together_get_the_pieces_that_each_gets_alone(tokenizer, chunks):
+    """Any characters: control characters, marks without a letter before them, half an emoji."""
+    text = " ".join(chunks)
+    together = PieceEncoder(tokenizer).encode(text, _chunks(text))
+    alone = [PieceEncoder(tokenizer).encode(chunk, [(0, len(chunk))]) for chunk in chunks]
+    assert together.ids.tolist() == [id_ for pieces in alone for id_ in pieces.ids.tolist()]
+    assert np.diff(together.word_starts).tolist() == [len(pieces.ids) for pieces in alone]
+
+
 @pytest.mark.parametrize("splitter", SPLITTERS)
 @given(text=plain_texts(max_fragments=5))
 @settings(max_examples=40)

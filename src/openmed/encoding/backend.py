@@ -67,6 +67,7 @@ class BulkTokenizer:
 
 
 def integers(values: Iterable[int]) -> np.ndarray:
+    """(n,) int64."""
     return np.fromiter(values, dtype=np.int64)
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from openmed.encoding.backend import integers
 from openmed.encoding.pieces import PieceEncoder
 from openmed.encoding.words import split_sentences, words_of
 from openmed.spans import Document, Range, Span
@@ -140,9 +141,9 @@ class _Block:
     def __init__(self, documents: list[Document], splitter: str) -> None:
         self.documents = documents
         self.words = [words_of(document, splitter) for document in documents]
-        self.text = "\n".join(document.text for document in documents)
-        self.starts = _starts(_integers(len(document.text) + 1 for document in documents))[:-1]
-        num_words = _integers(map(len, self.words))
+        self.text = " ".join(document.text for document in documents)
+        self.starts = _starts(integers(len(document.text) + 1 for document in documents))[:-1]
+        num_words = integers(map(len, self.words))
         self.first_words = _starts(num_words)
         self.word_ranges = np.fromiter(
             chain.from_iterable(chain.from_iterable(self.words)), dtype=np.int64, count=2 * num_words.sum()
@@ -188,13 +189,13 @@ def _tag_ids(
         mentions += kept
         num_mentions.append(len(kept))
     origins = np.repeat(block.starts, num_mentions)
-    begins = _integers(mention.start for mention in mentions) + origins
-    ends = _integers(mention.end for mention in mentions) + origins
+    begins = integers(mention.start for mention in mentions) + origins
+    ends = integers(mention.end for mention in mentions) + origins
     covers = _words_of_ranges(begins, ends, block.places)
     claimed, lost = claim_words(zip(*map(np.ndarray.tolist, covers), strict=True), [span.label for span in mentions])
     losses.update(lost)
-    firsts = _integers(start for start, _, _ in claimed)
-    num_inside = _integers(end - start - 1 for start, end, _ in claimed)
+    firsts = integers(start for start, _, _ in claimed)
+    num_inside = integers(end - start - 1 for start, end, _ in claimed)
     labels = [label for _, _, label in claimed]
     tag_ids[firsts] = _of_labels("B", labels, tags)
     inside = np.repeat(firsts + 1 - _starts(num_inside)[:-1], num_inside) + np.arange(num_inside.sum())
@@ -206,7 +207,7 @@ def _tag_ids(
 def _of_labels(prefix: str, labels: list[str], tags: Mapping[str, int]) -> np.ndarray:
     """(num_labels,) ids of the labels' tags."""
     ids = {label: tags[f"{prefix}-{label}"] for label in set(labels)}
-    return _integers(map(ids.__getitem__, labels))
+    return integers(map(ids.__getitem__, labels))
 
 
 def _words_of_ranges(
@@ -241,8 +242,8 @@ def _opens_sentence(block: _Block, losses: Counter[str]) -> np.ndarray:
         document.sentences if document.sentences is not None else split_sentences(document.text)
         for document in block.documents
     ]
-    owners = np.repeat(np.arange(len(sentences)), _integers(map(len, sentences)))
-    edges = _integers(start for ranges in sentences for start, _ in ranges) + block.starts[owners]
+    owners = np.repeat(np.arange(len(sentences)), integers(map(len, sentences)))
+    edges = integers(start for ranges in sentences for start, _ in ranges) + block.starts[owners]
     words = np.searchsorted(block.places[:, 0], edges)
     follows = words > block.first_words[owners]  # there is a word of the same document before
     losses[SENTENCE_CUT] += int((block.places[words[follows] - 1, 1] > edges[follows]).sum())
@@ -263,7 +264,3 @@ def _levels(block: _Block, opens_sentence: np.ndarray) -> tuple[np.ndarray, np.n
 def _starts(lengths: np.ndarray) -> np.ndarray:
     """(n + 1,) int64: where each of `lengths` (n,) starts when they lie end to end, and where the last one ends."""
     return np.append(0, np.cumsum(lengths, dtype=np.int64))
-
-
-def _integers(values: Iterable[int]) -> np.ndarray:
-    return np.fromiter(values, dtype=np.int64)

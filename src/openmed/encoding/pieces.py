@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from openmed.encoding.backend import BulkTokenizer, integers
-from openmed.encoding.clusters import EMPTY_WORD, SHARED_PIECE, Key, Layout, Memory, Pieces, cut_clusters, number
+from openmed.encoding.clusters import EMPTY_WORD, SHARED_PIECE, Key, Layout, Memory, Pieces, find_clusters
 from openmed.spans import Range
 
 
@@ -55,7 +55,7 @@ class PieceEncoder:
         Args:
             words: (num_words, 2) the words' character ranges in the text, in order.
         """
-        keys, indices = number(cut_clusters(text, np.asarray(words, dtype=np.int64).reshape(-1, 2)))
+        keys, indices = find_clusters(text, np.asarray(words, dtype=np.int64).reshape(-1, 2))
         if len(self._memory.rows) > self._max_clusters:
             self._memory = Memory()
         if new := [key for key in keys if key not in self._memory.rows]:

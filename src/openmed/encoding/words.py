@@ -19,7 +19,7 @@ from openmed.spans import Document, Range
 _PUNCTUATION = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*|\S")
 _CHUNK = re.compile(r"\S+")
 _EDGE = re.compile(r"[^\w\s\u0300-\u036f]|_")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(
     r"\b(?:vs|cf|e\.g|i\.e|et al|Fig|Figs|approx|Dr|No|spp?|subsp|var|St|ca|resp|[A-Z])\.$"  # at most _LONGEST letters
 )
@@ -95,7 +95,8 @@ def split_sentences(text: str) -> tuple[Range, ...]:
     """
     starts = [0]
     for match in _SENTENCE_END.finditer(text):
-        if not _ABBREVIATION.search(text, max(0, match.start() - _LONGEST), match.start()):
+        mark_end = match.start() + 1
+        if not _ABBREVIATION.search(text, max(0, mark_end - _LONGEST), mark_end):
             starts.append(match.end())
     ranges = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

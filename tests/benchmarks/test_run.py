@@ -1,0 +1,34 @@
+"""One benchmark that fails loses no other; a child's failure shows its last words, a success its seconds and memory."""
+
+from __future__ import annotations
+
+import benchmarks.__main__ as program
+import pytest
+from benchmarks.process import ChildFailed, run_command
+from benchmarks.rows import make_row
+from benchmarks.sizes import Sizes
+
+
+def test_a_benchmark_that_fails_loses_no_other(tmp_path, monkeypatch):
+    def broken(scratch, sizes):
+        raise RuntimeError(f"no such thing in {scratch}")
+
+    def whole(scratch, sizes):
+        return [make_row("row", "s", ours=[2.0], peer_name="peer", peer=[1.0], goal=None, settings={})]
+
+    monkeypatch.setattr(program, "BENCHMARKS", {"broken": broken, "whole": whole})
+    rows, failures = program.measure(["broken", "whole"], tmp_path, Sizes.tiny())
+    assert [row["name"] for row in rows] == ["row"]
+    assert failures == {"broken": "RuntimeError: no such thing in SCRATCH/broken"}
+
+
+def test_a_child_is_timed_and_its_memory_measured(tmp_path):
+    code = "import time; held = bytearray(300 * 2**20); time.sleep(0.3)"
+    done = run_command(["-c", code], log=tmp_path / "log")
+    assert 0.3 <= done.seconds < 30
+    assert 300 * 2**20 <= done.peak_bytes < 600 * 2**20
+
+
+def test_a_child_that_fails_shows_what_it_said_last(tmp_path):
+    with pytest.raises(ChildFailed, match=r"exited with 3:\nhere is why"):
+        run_command(["-c", "print('here is why'); raise SystemExit(3)"], log=tmp_path / "log")
