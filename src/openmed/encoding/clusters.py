@@ -40,28 +40,17 @@ def find_clusters(text: str, words: np.ndarray) -> tuple[list[Key], np.ndarray]:
     begins, ends = words.T
     firsts = np.flatnonzero(np.append(-1, ends)[:-1] != begins)
     lasts = np.append(firsts, len(words))[1:] - 1
-    keys: list[Key] = [*_cut(text, begins[firsts], ends[lasts])]
-    several = np.flatnonzero(lasts > firsts)
-    if len(several):
-        lengths = (ends - begins).tolist()
-        for cluster, first, last in zip(*(array.tolist() for array in (several, firsts[several], lasts[several] + 1))):
-            keys[cluster] = str(keys[cluster]), tuple(lengths[first:last])
+    froms, tos = begins[firsts], ends[lasts]
     numbers: defaultdict[Key, int] = defaultdict()
     numbers.default_factory = numbers.__len__  # what is new gets the next number, so that each is looked up once
-    indices = integers(map(numbers.__getitem__, keys))
+    indices = np.empty(len(firsts), dtype=np.int64)
+    one = firsts == lasts
+    indices[one] = integers([numbers[text[a:b]] for a, b in zip(froms[one].tolist(), tos[one].tolist(), strict=True)])
+    if not one.all():
+        lengths = (ends - begins).tolist()
+        bounds = zip(*(array[~one].tolist() for array in (froms, tos, firsts, lasts + 1)), strict=True)
+        indices[~one] = [numbers[text[a:b], tuple(lengths[first:last])] for a, b, first, last in bounds]
     return list(numbers), indices
-
-
-def _cut(text: str, begins: np.ndarray, ends: np.ndarray) -> list[str]:
-    """The text of each range."""
-    if text.count(" ") == len(begins) - 1:
-        # Words of a corpus mostly stand with one space between two. To split there is quicker; then see if it was right.
-        texts = text.split(" ")
-        lengths = integers(map(len, texts))
-        split_ends = np.cumsum(lengths + 1) - 1
-        if np.array_equal(split_ends, ends) and np.array_equal(split_ends - lengths, begins):
-            return texts
-    return [text[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 class Layout:
