@@ -236,7 +236,8 @@ def test_memory_does_not_grow_with_the_documents(tmp_path):
     def peak(size: int) -> int:
         return peak_memory(lambda: write_conll(stream(size), tmp_path / "x", words=split))
 
-    assert peak(5_000) < 1.1 * peak(1_000)
+    # Interpreters keep some kilobytes of their own now and then; 4,000 documents more would be megabytes.
+    assert peak(5_000) < peak(1_000) + 100_000
 
 
 @pytest.mark.skipif(not os.environ.get("OPENMED_DATA"), reason="OPENMED_DATA does not name a folder of corpora")
