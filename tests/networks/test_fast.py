@@ -86,6 +86,15 @@ def test_bfloat16_is_as_near_to_float32_as_the_references_autocast_is(name, batc
     assert float((quick - exact).abs().max()) < 3 * float((reference - exact).abs().max()) + 0.01
 
 
+def test_autocast_over_a_frozen_encoder_in_float32_gives_what_the_reference_gives(name, batch):
+    """As from Python, where `frozen_dtype` is left alone and the Trainer's precision is bf16-mixed."""
+    scores, gradients = learn(build(name, fast=True), batch, autocast=True)
+    expected_scores, expected = learn(build(name, fast=False), batch, autocast=True)
+    assert float((scores - expected_scores).abs().max()) < 0.1 * float(expected_scores.abs().max())
+    flat, flat_expected = (torch.cat([tensors[k].flatten() for k in expected]) for tensors in (gradients, expected))
+    assert float(torch.cosine_similarity(flat, flat_expected, dim=0)) > 0.98
+
+
 def test_the_quick_code_is_in_place_where_it_should_be_and_off_on_request(name):
     quick, plain = build(name, fast=True), build(name, fast=False)
     assert (quick.transformer.config._attn_implementation == ATTENTION) == (name in BERT_LIKE)

@@ -75,7 +75,10 @@ def attend(
     """What transformers' attention interface asks for. `dropout` is 0 wherever this is put in (`exchange`)."""
     scaling = query.size(-1) ** -0.5 if scaling is None else scaling
     if query.device.type == "cpu":
-        out = _Attention.apply(query, key, value, attention_mask, scaling)
+        if torch.is_autocast_enabled("cpu"):
+            query, key, value = (x.to(torch.get_autocast_dtype("cpu")) for x in (query, key, value))
+        with torch.autocast("cpu", enabled=False):
+            out = _Attention.apply(query, key, value, attention_mask, scaling)
         return out, None  # pyright: ignore[reportReturnType]
     out = scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling)
     return out.transpose(1, 2).contiguous(), None

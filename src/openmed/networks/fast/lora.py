@@ -1,4 +1,4 @@
-"""A LoRA layer's product as one step of autograd, in the precision of its frozen weight.
+"""A LoRA layer's product as one step of autograd, in the precision of its frozen weight (autocast's, where that is on).
 
 PEFT computes `W x + b` and `B (A x) * scale` apart: the input is cast to float32 and back, and four results of the
 layer's full width are made and kept. Here the update is added in place, and backward keeps the input and `A x` alone.
@@ -70,11 +70,14 @@ def lora_forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
         return layer.base_layer(x)
     (name,) = layer.active_adapters
     adapted = layer.lora_dropout[name](x)
-    with torch.autocast(x.device.type, enabled=False):
+    weight, device = layer.base_layer.weight, x.device.type
+    if torch.is_autocast_enabled(device):
+        weight = weight.to(torch.get_autocast_dtype(device))
+    with torch.autocast(device, enabled=False):
         product = _LoraProduct.apply(
             x,
             None if adapted is x else adapted,
-            layer.base_layer.weight,
+            weight,
             layer.base_layer.bias,
             layer.lora_A[name].weight,
             layer.lora_B[name].weight,

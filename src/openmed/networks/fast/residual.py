@@ -47,6 +47,7 @@ def add_and_norm(h: torch.Tensor, residual: torch.Tensor, norm: nn.LayerNorm, *,
     Args:
         rate: of the dropout, 0 for none.
     """
+    h, residual = h.to(norm.weight.dtype), residual.to(norm.weight.dtype)
     mask = keep_mask(h, rate) if rate else None
-    y = _AddAndNorm.apply(h, residual.to(h.dtype), norm.weight, norm.bias, norm.eps, mask, 1 / (1 - rate))
+    y = _AddAndNorm.apply(h, residual, norm.weight, norm.bias, norm.eps, mask, 1 / (1 - rate))
     return y  # pyright: ignore[reportReturnType]
