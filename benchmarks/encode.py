@@ -141,13 +141,7 @@ def _peer(dataset: Any, tokenizer: Any) -> Any:
         encoded["labels"] = labels
         return encoded
 
-    return dataset.map(
-        tokenize_and_align,
-        batched=True,
-        num_proc=None,
-        load_from_cache_file=False,
-        remove_columns=dataset.column_names,
-    )
+    return dataset.map(tokenize_and_align, batched=True, num_proc=None, load_from_cache_file=False)
 
 
 def _check_equal(encoded: EncodedCorpus, peer: Any) -> int:

@@ -130,6 +130,20 @@ def test_every_mention_comes_back_or_is_counted_as_lost(encoder, documents, info
         assert encoded.losses[CUT_BY_WORD] >= counted - lost.total()
 
 
+@given(documents=splits(), info=infos())
+@settings(max_examples=50)
+def test_tags_and_lost_mentions_are_those_of_each_document_alone(wordpiece_encoder, documents, info):
+    encoded = encode(documents, wordpiece_encoder, info)
+    lost: Counter[str] = Counter()
+    for number, document in enumerate(documents):
+        first, last = encoded.document_words(number)
+        words = [(start, end) for start, end in encoded.word_ranges[first:last].tolist()]
+        tags, lost_here = encode_document(words, document.spans)
+        assert encoded.tag_ids[first:last].tolist() == [info.tag_ids[tag] for tag in tags]
+        lost += lost_here
+    assert {name: count for name, count in encoded.losses.items() if name in MENTION_LOSSES} == lost
+
+
 @pytest.mark.parametrize("view", VIEWS)
 @given(documents=splits(), info=infos())
 @settings(max_examples=30)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.memory import peak_memory
 from tests.strategies import plain_texts, ranges, texts
 from tests.tokenizers import build_unigram
 
@@ -169,6 +170,16 @@ def test_a_memory_started_anew_changes_nothing(tokenizer):
     expected = PieceEncoder(tokenizer).encode(text, words)
     for _ in range(2):
         assert forgetful.encode(text, words).ids.tolist() == expected.ids.tolist()
+
+
+def test_memory_of_clusters_stays_flat_on_a_stream(wordpiece):
+    def encode_stream(num_texts: int) -> None:
+        encoder = PieceEncoder(wordpiece, max_clusters=1_000)
+        for number in range(num_texts):
+            text = " ".join(f"{number}-{place}" for place in range(500))
+            encoder.encode(text, _chunks(text))
+
+    assert peak_memory(lambda: encode_stream(20)) < 1.2 * peak_memory(lambda: encode_stream(5))
 
 
 def test_texts_without_words_have_no_pieces(encoder):

@@ -41,14 +41,13 @@ def find_clusters(text: str, words: np.ndarray) -> tuple[list[Key], np.ndarray]:
     firsts = np.flatnonzero(np.append(-1, ends)[:-1] != begins)
     lasts = np.append(firsts, len(words))[1:] - 1
     froms, tos = begins[firsts], ends[lasts]
-    numbers: defaultdict[Key, int] = defaultdict()
-    numbers.default_factory = numbers.__len__  # what is new gets the next number, so that each is looked up once
+    numbers: defaultdict[Key, int] = defaultdict(count().__next__)  # what is new gets the next number
     indices = np.empty(len(firsts), dtype=np.int64)
     one = firsts == lasts
     indices[one] = integers([numbers[text[a:b]] for a, b in zip(froms[one].tolist(), tos[one].tolist(), strict=True)])
     if not one.all():
         lengths = (ends - begins).tolist()
-        bounds = zip(*(array[~one].tolist() for array in (froms, tos, firsts, lasts + 1)), strict=True)
+        bounds = zip(*(values[~one].tolist() for values in (froms, tos, firsts, lasts + 1)), strict=True)
         indices[~one] = [numbers[text[a:b], tuple(lengths[first:last])] for a, b, first, last in bounds]
     return list(numbers), indices
 
