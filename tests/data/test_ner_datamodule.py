@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import openmed
-from openmed.data.cache import cache_key, cached
+from openmed.corpora import load_split
+from openmed.data.cache import cache_key, cached_corpus
 from openmed.encoding import ARRAYS, EncodedCorpus
 from openmed.errors import ConfigError
 
@@ -56,13 +57,22 @@ def test_another_seed_does_not_resume(datamodule):
 def test_tokenised_splits_come_from_the_cache_the_second_time(datamodule, tmp_path, monkeypatch):
     datamodule.setup("fit")
     first = datamodule.train_dataloader()._encoded
-    monkeypatch.setattr("openmed.data.ner.encode_documents", None)
+    monkeypatch.setattr("openmed.data.splits.encode_documents", None)
+    read = []
+    monkeypatch.setattr(
+        "openmed.data.splits.load_split", lambda spec, split: read.append(split) or load_split(spec, split)
+    )
     again = openmed.datamodule("demo")
     again.setup("fit")
     second = again.train_dataloader()._encoded
     for name in ARRAYS:
         assert np.array_equal(getattr(first, name), getattr(second, name))
     assert first.losses == second.losses
+    assert again.describe() == datamodule.describe()
+    assert again.info == datamodule.info
+    assert not read  # nor are files read that have not changed
+    again.val_dataloader()
+    assert read == ["dev"]  # for its gold
 
 
 def test_splits_of_one_file_do_not_share_a_cache(tmp_path, monkeypatch):
@@ -86,16 +96,16 @@ def made() -> EncodedCorpus:
 
 
 def test_a_damaged_cache_is_made_again(tmp_path):
-    cached(tmp_path, "key", made)
+    cached_corpus(tmp_path, "key", made)
     (tmp_path / "key" / "tag_ids.npy").write_bytes(b"cut off")
-    assert np.array_equal(cached(tmp_path, "key", made).tag_ids, np.arange(3))
+    assert np.array_equal(cached_corpus(tmp_path, "key", made).tag_ids, np.arange(3))
     assert np.array_equal(np.load(tmp_path / "key" / "tag_ids.npy"), np.arange(3))
 
 
 def test_a_cache_that_cannot_be_written_costs_only_a_warning(tmp_path, caplog):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    assert cached(blocked / "below", "key", made).losses == {"nested": 1}
+    assert cached_corpus(blocked / "below", "key", made).losses == {"nested": 1}
     assert "could not be cached" in caplog.text
 
 

@@ -54,22 +54,19 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
     Raises:
         DataError: missing or altered files, malformed content, counts other than expected, an empty split.
     """
-    name = spec.split_file(split)
-    if name is None:
-        raise DataError(f"dataset {spec.name!r} has no {split} split", mend=f"set dataset.{split}=<file>")
+    name = _split_file(spec, split)
     path = corpus_file(spec, name)
     of_reading: Counter[str] = Counter()
     losses: Counter[str] = Counter()
     source_types: set[str] = set()
     format = spec.format or detect_format(path)
-    hashes = identities(name, path, format, spec.options)
     documents = noting_types(read(path, format=format, losses=of_reading, **spec.options), source_types)
     if spec.ids is not None:
-        documents = _chosen(spec, spec.ids, split, documents, losses, hashes)
+        documents = _chosen(spec, spec.ids, split, documents, losses)
     if spec.types is not None:
         documents = map_types(documents, spec.types, spec.other_types, path, losses)
     if spec.groups is not None:
-        documents = _grouped(spec, spec.groups, split, documents, losses, hashes)
+        documents = _grouped(spec, spec.groups, split, documents, losses)
     elif format == "conll":  # token files come as bare sentences
         documents = group_in_runs(documents, max_words=Grouping().max_words)
     documents = list(_unique(documents, losses))
@@ -85,7 +82,22 @@ def load_split(spec: CorpusSpec, split: str) -> Split:
         losses.clear()  # of all that train and dev were before they were parted
     counts = count(documents)
     _check_counts(spec, split, counts, path)
-    return Split(split, documents, counts, dict(losses), hashes, frozenset(source_types))
+    return Split(split, documents, counts, dict(losses), split_hashes(spec, split), frozenset(source_types))
+
+
+def split_hashes(spec: CorpusSpec, split: str) -> dict[str, str]:
+    """What the split is made of: name in the YAML -> digest, as in `Split.hashes`, without reading it.
+
+    Raises:
+        DataError: as `load_split` of a file that is missing or altered.
+    """
+    name = _split_file(spec, split)
+    path = corpus_file(spec, name)
+    hashes = identities(name, path, spec.format or detect_format(path), spec.options)
+    others = [getattr(spec.ids, of) for of in SPLITS] if spec.ids is not None else []
+    if spec.groups is not None and spec.groups.format is not None:
+        others.append(_native_file(spec, spec.groups, split))
+    return hashes | {other: identity(corpus_file(spec, other)) for other in others if other}
 
 
 def count(documents: Iterable[Document]) -> dict[str, int]:
@@ -101,32 +113,32 @@ def count(documents: Iterable[Document]) -> dict[str, int]:
     return {**totals, **dict(sorted(types.items()))}
 
 
+def _split_file(spec: CorpusSpec, split: str) -> str:
+    name = spec.split_file(split)
+    if name is None:
+        raise DataError(f"dataset {spec.name!r} has no {split} split", mend=f"set dataset.{split}=<file>")
+    return name
+
+
 def _grouped(
-    spec: CorpusSpec,
-    groups: Grouping,
-    split: str,
-    documents: Iterable[Document],
-    losses: Counter[str],
-    hashes: dict[str, str],
+    spec: CorpusSpec, groups: Grouping, split: str, documents: Iterable[Document], losses: Counter[str]
 ) -> Iterator[Document]:
     if groups.format is None:
         return group_in_runs(documents, max_words=groups.max_words)
-    name = groups.train if split == "dev" and spec.makes_dev else getattr(groups, split)
-    if name is None:
-        raise DataError(f"dataset {spec.name!r} names no native file for {split}", mend=f"set dataset.groups.{split}")
-    path = corpus_file(spec, name)
-    hashes[name] = identity(path)
+    path = corpus_file(spec, _native_file(spec, groups, split))
     native = read(path, format=groups.format)  # of its mentions nothing is kept, so its losses do not matter
     return group_by_native(documents, native, losses, max_words=groups.max_words)
 
 
+def _native_file(spec: CorpusSpec, groups: Grouping, split: str) -> str:
+    name = groups.train if split == "dev" and spec.makes_dev else getattr(groups, split)
+    if name is None:
+        raise DataError(f"dataset {spec.name!r} names no native file for {split}", mend=f"set dataset.groups.{split}")
+    return name
+
+
 def _chosen(
-    spec: CorpusSpec,
-    ids: Selection,
-    split: str,
-    documents: Iterable[Document],
-    losses: Counter[str],
-    hashes: dict[str, str],
+    spec: CorpusSpec, ids: Selection, split: str, documents: Iterable[Document], losses: Counter[str]
 ) -> Iterator[Document]:
     """The documents that the split's list names, in the order of the corpus; ids found nowhere are counted.
 
@@ -134,7 +146,7 @@ def _chosen(
     of train has train's.
     """
     split = "train" if split == "dev" and spec.makes_dev else split
-    listed = {name: _read_ids(spec, file, hashes) for name in SPLITS if (file := getattr(ids, name))}
+    listed = {name: _read_ids(spec, file) for name in SPLITS if (file := getattr(ids, name))}
     wanted = listed.pop(split, None)
     others = set().union(*listed.values())
     found: set[str] = set()
@@ -146,10 +158,8 @@ def _chosen(
         losses[ID_NOT_FOUND] += missing
 
 
-def _read_ids(spec: CorpusSpec, name: str, hashes: dict[str, str]) -> set[str]:
-    path = corpus_file(spec, name)
-    hashes[name] = identity(path)
-    return {line.strip() for _, line in numbered_lines(path) if line.strip()}
+def _read_ids(spec: CorpusSpec, name: str) -> set[str]:
+    return {line.strip() for _, line in numbered_lines(corpus_file(spec, name)) if line.strip()}
 
 
 def _dev_of(spec: CorpusSpec, documents: list[Document], path: Path) -> list[Document]:

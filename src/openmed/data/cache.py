@@ -1,6 +1,7 @@
-"""Tokenised splits kept on disk, named by the hash of everything they depend on, mapped back instead of made again.
+"""What was made of a corpus, kept on disk by the hash of everything it depends on, and read back instead of made again.
 
-encoded = cached(folder, key, make=lambda: encode_documents(...))
+encoded = cached_corpus(folder, key, make=lambda: encode_documents(...))      # arrays, mapped from disk
+findings = cached_json(folder, key, make=lambda: {...})
 """
 
 from __future__ import annotations
@@ -9,53 +10,83 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+import openmed
 from openmed.encoding.corpus import ARRAYS, EncodedCorpus
 from openmed.writers import atomic_path
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-FORMAT = 2
-"""Raised whenever the code would make other arrays from the same input."""
+MAKERS = ("spans.py", "readers", "tagging", "encoding", "corpora", "data")
+"""The code by which files become findings and arrays. Another version of it makes everything again."""
+_LOSSES = "losses.json"
 
 
 def cache_key(parts: Mapping[str, Any]) -> str:
-    """A hex digest of a JSON-like description of all inputs."""
-    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, ensure_ascii=False)
+    """A hex digest of a JSON-like description of all inputs, and of the code."""
+    text = json.dumps({"code": code_digest(), **parts}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def cached(folder: Path, key: str, make: Callable[[], EncodedCorpus]) -> EncodedCorpus:
+@cache
+def code_digest() -> str:
+    """Of the source files of `MAKERS`: some hundred, in a few milliseconds."""
+    package = Path(openmed.__file__).parent
+    digest = hashlib.sha256()
+    for maker in MAKERS:
+        place = package / maker
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def cached_corpus(folder: Path, key: str, make: Callable[[], EncodedCorpus]) -> EncodedCorpus:
     """The encoded split of that key, from disk where it is there and whole, else made and kept.
 
     A cache that cannot be written (a full or read-only disk) costs a warning, not the run.
     """
-    place = folder / key
-    if (encoded := _read(place)) is not None:
-        return encoded
-    encoded = make()
+
+    def write(place: Path, encoded: EncodedCorpus) -> None:
+        place.mkdir()
+        for name in ARRAYS:
+            np.save(place / f"{name}.npy", getattr(encoded, name))
+        (place / _LOSSES).write_text(json.dumps(dict(encoded.losses)), encoding="utf-8")
+
+    def read(place: Path) -> EncodedCorpus:
+        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        return EncodedCorpus(**arrays, losses=json.loads((place / _LOSSES).read_text(encoding="utf-8")))
+
+    return _cached(folder / key, make, read, write)
+
+
+def cached_json(folder: Path, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The same of a small object of JSON's types."""
+
+    def write(place: Path, content: dict[str, Any]) -> None:
+        place.write_text(json.dumps(content), encoding="utf-8")
+
+    def read(place: Path) -> dict[str, Any]:
+        return json.loads(place.read_text(encoding="utf-8"))
+
+    return _cached(folder / f"{key}.json", make, read, write)
+
+
+def _cached(place: Path, make: Callable[[], T], read: Callable[[Path], T], write: Callable[[Path, T], None]) -> T:
+    if place.exists():
+        try:
+            return read(place)
+        except (OSError, ValueError, EOFError) as error:
+            log.warning("the cached corpus %s is damaged (%s) and is made again", place, error)
+    made = make()
     try:
         with atomic_path(place) as temporary:
-            temporary.mkdir()
-            for name in ARRAYS:
-                np.save(temporary / f"{name}.npy", getattr(encoded, name))
-            (temporary / "losses.json").write_text(json.dumps(dict(encoded.losses)), encoding="utf-8")
+            write(temporary, made)
     except OSError as error:
-        log.warning("the tokenised corpus could not be cached in %s (%s); training goes on without", folder, error)
-    return encoded
-
-
-def _read(place: Path) -> EncodedCorpus | None:
-    if not (place / "losses.json").is_file():
-        return None
-    try:
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        losses = json.loads((place / "losses.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError) as error:
-        log.warning("the cached corpus %s is damaged (%s) and is made again", place, error)
-        return None
-    return EncodedCorpus(**arrays, losses=losses)
+        log.warning("what was made of the corpus could not be cached in %s (%s); training goes on", place.parent, error)
+    return made

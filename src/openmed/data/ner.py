@@ -9,39 +9,18 @@ A file of `conf/dataset/` gives its arguments, so `dataset=ncbi` *is* that corpu
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 
-from openmed.corpora import SPLITS, CorpusSpec, Split, cache_folder, fetch_all, load_split
-from openmed.data.cache import cache_key, cached
+from openmed.corpora import CorpusSpec, Split, fetch_all
 from openmed.data.loaders import EvaluationLoader, TrainingLoader, TrainingPlan
-from openmed.encoding import (
-    VIEWS,
-    EncodedCorpus,
-    PieceEncoder,
-    SpecialTokens,
-    TaggingInfo,
-    Units,
-    choose_splitter,
-    encode_documents,
-)
-from openmed.errors import ConfigError, DataError
-from openmed.networks import BackboneSpec, load_tokenizer
+from openmed.data.splits import Splits
+from openmed.encoding import VIEWS, SpecialTokens, TaggingInfo, Units
+from openmed.errors import ConfigError
+from openmed.networks import BackboneSpec
 from openmed.spans import Document
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    split: Split
-    encoded: EncodedCorpus
 
 
 class NerDataModule(L.LightningDataModule):
@@ -83,35 +62,21 @@ class NerDataModule(L.LightningDataModule):
             raise ConfigError(f"window.max_sentences={max_sentences} must be at least 1")
         self.spec = CorpusSpec.from_mapping(corpus)
         self.backbone = BackboneSpec.from_mapping(backbone)
-        self._window = {"max_pieces": max_pieces, "overlap": overlap}
-        TaggingInfo(types=("_",), splitter="punctuation", **self._window)  # refuses a bad window before any work
+        self._splits = Splits(self.spec, self.backbone, max_pieces=max_pieces, overlap=overlap, cache=cache)
         self._plan = TrainingPlan(max_tokens, max_sentences)
         self._eval_max_tokens = eval_max_tokens
         self._seed = seed
-        self._cache = cache
         self._start: tuple[int, int] = (0, 0)
-        self._splits: dict[str, Split] = {}
-        self._prepared: dict[str, _Prepared] = {}
-        self._info: TaggingInfo | None = None
-        self._tokenizer = None
 
     @property
-    def tokenizer(self):
-        if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self.backbone)
-        return self._tokenizer
+    def tokenizer(self) -> Any:
+        """The backbone's, of transformers."""
+        return self._splits.tokenizer
 
     @property
     def info(self) -> TaggingInfo:
         """Types, tags, splitter and window; learnt from the training split."""
-        if self._info is None:
-            documents = self._read("train").documents
-            labels = {span.label for document in documents for span in document.spans}
-            types = tuple(sorted({*self.spec.type_names, *labels}))
-            if not labels:
-                raise _nothing_to_learn(self.spec, self._read("train").source_types)
-            self._info = TaggingInfo(types=types, splitter=choose_splitter(documents), **self._window)
-        return self._info
+        return self._splits.info
 
     def prepare_data(self) -> None:
         """Fetch and verify the files, once per machine."""
@@ -121,13 +86,13 @@ class NerDataModule(L.LightningDataModule):
         """Read and tokenise what the stage needs: "fit" and "validate" never touch test."""
         wanted = {"fit": ("train", "dev"), "validate": ("dev",), "test": ("test",)}.get(stage, ())
         for split in wanted:
-            self._prepare(split)
+            self._splits.encode(split)
 
     def train_dataloader(self) -> TrainingLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
         start_epoch, start_batch = self._start
         return TrainingLoader(
-            self._prepare("train").encoded,
+            self._splits.encode("train"),
             SpecialTokens.of(self.tokenizer),
             self.info,
             plan=self._plan,
@@ -146,22 +111,15 @@ class NerDataModule(L.LightningDataModule):
         return self._views("test")
 
     def documents(self, split: str) -> list[Document]:
-        return self._read(split).documents
+        return self._splits.documents(split)
 
     def split(self, name: str) -> Split:
         """A split as it was read: documents, counts, losses, hashes of its files."""
-        return self._read(name)
+        return self._splits.read(name)
 
     def describe(self) -> dict[str, Any]:
         """What `result.json` says of the data: {files: {path: hash}, counts: {split: ...}, losses: {split: ...}}."""
-        files: dict[str, str] = {}
-        losses: dict[str, dict[str, int]] = {}
-        for name, prepared in self._prepared.items():
-            files |= prepared.split.hashes
-            lost = Counter(prepared.split.losses) + Counter(prepared.encoded.losses)
-            losses[name] = dict(sorted(lost.items()))
-        counts = {name: dict(prepared.split.counts) for name, prepared in self._prepared.items()}
-        return {"files": dict(sorted(files.items())), "counts": counts, "losses": losses}
+        return self._splits.describe()
 
     def state_dict(self) -> dict[str, int]:
         """Where training stands: the epoch, and how many of its batches are done."""
@@ -189,83 +147,14 @@ class NerDataModule(L.LightningDataModule):
 
     def _views(self, split: str) -> list[EvaluationLoader]:
         """Every process scores the whole split: dev sets are small, and the devices' numbers of batches stay equal."""
-        prepared = self._prepare(split)
+        encoded = self._splits.encode(split)
         special = SpecialTokens.of(self.tokenizer)
         return [
             EvaluationLoader(
-                Units(prepared.split.documents, prepared.encoded, view),
+                Units(self._splits.documents(split), encoded, view),
                 special,
                 self.info,
                 max_tokens=self._eval_max_tokens,
             )
             for view in VIEWS
         ]
-
-    def _read(self, split: str) -> Split:
-        if split not in self._splits:
-            self._splits[split] = load_split(self.spec, split)
-        return self._splits[split]
-
-    def _prepare(self, split: str) -> _Prepared:
-        if split not in self._prepared:
-            assert split in SPLITS
-            read = self._known_labels(self._read(split))
-            self._prepared[split] = _Prepared(read, self._encode(read))
-        return self._prepared[split]
-
-    def _known_labels(self, split: Split) -> Split:
-        """Refuse a dev or test split with types that train never shows: no tagger could learn them."""
-        unseen = sorted({span.label for document in split.documents for span in document.spans} - set(self.info.types))
-        if unseen:
-            raise DataError(
-                f"the {split.name} split of {self.spec.name!r} has types that train lacks: {', '.join(unseen)}",
-                path=self.spec.split_file(split.name),
-                mend="map or drop them with dataset.types, or give a training split that has them",
-            )
-        return split
-
-    def _encode(self, split: Split) -> EncodedCorpus:
-        def make() -> EncodedCorpus:
-            return encode_documents(
-                split.documents,
-                encoder=PieceEncoder(self.tokenizer),
-                splitter=self.info.splitter,
-                tags=self.info.tag_ids,
-                max_word_pieces=self.info.max_word_pieces,
-            )
-
-        if not self._cache or not split.hashes:
-            return make()
-        tokenizer_json = self.tokenizer.backend_tokenizer.to_str()
-        key = cache_key(
-            {
-                "files": dict(split.hashes),
-                "reading": {
-                    "format": self.spec.format,
-                    "options": dict(self.spec.options),
-                    "types": dict(self.spec.types or {}),
-                    "other_types": self.spec.other_types,
-                    "groups": repr(self.spec.groups),
-                    "ids": repr(self.spec.ids),
-                    "split": [split.name, self.spec.makes_dev, self.spec.dev_fraction, self.spec.split_seed],
-                },
-                "tokenizer": hashlib.sha256(tokenizer_json.encode()).hexdigest(),
-                "splitter": self.info.splitter,
-                "tags": list(self.info.tags),
-                "max_word_pieces": self.info.max_word_pieces,
-            }
-        )
-        return cached(cache_folder() / "encoded", key, make)
-
-
-def _nothing_to_learn(spec: CorpusSpec, source_types: frozenset[str]) -> DataError:
-    if source_types:
-        problem = f"dataset.types leaves nothing to learn of {spec.name!r}"
-        mend = f"train has {', '.join(sorted(source_types))}: name one of these"
-    else:
-        problem = f"the train split of {spec.name!r} has no entities"
-        mend = (
-            "a tagger needs annotated text: check dataset.format and, in dataset.options, what holds the annotations "
-            "(tag_column of token files, mentions of JSONL)"
-        )
-    return DataError(problem, path=spec.train, mend=mend)

@@ -1,7 +1,7 @@
 """A split as flat arrays: pieces, words, sentences and documents, each pointing into the one before.
 
 One array per level instead of a Python object per word keeps memory small, makes any run of sentences a slice, and
-lets the whole split be written once and mapped from disk afterwards (`openmed.encoding.cache`).
+lets the whole split be written once and mapped from disk afterwards (`openmed.data.cache`).
 
     encoded = encode_documents(documents, encoder=PieceEncoder(tokenizer), splitter="punctuation", tags=tag_ids)
     encoded.num_documents, encoded.num_words, encoded.piece_ids
@@ -20,7 +20,7 @@ import numpy as np
 from openmed.encoding.backend import integers
 from openmed.encoding.pieces import PieceEncoder
 from openmed.encoding.words import split_sentences, words_of
-from openmed.spans import Document, Range, Span
+from openmed.spans import Document, Range, Ranges, Span
 from openmed.tagging.codec import claim_words, flatten
 
 LONG_WORD = "word_pieces_cut"
@@ -145,9 +145,10 @@ class _Block:
         self.starts = _starts(integers(len(document.text) + 1 for document in documents))[:-1]
         num_words = integers(map(len, self.words))
         self.first_words = _starts(num_words)
-        self.word_ranges = np.fromiter(
-            chain.from_iterable(chain.from_iterable(self.words)), dtype=np.int64, count=2 * num_words.sum()
-        ).reshape(-1, 2)
+        bounds = (words.bounds if isinstance(words, Ranges) else chain.from_iterable(words) for words in self.words)
+        self.word_ranges = np.fromiter(chain.from_iterable(bounds), dtype=np.int64, count=2 * num_words.sum()).reshape(
+            -1, 2
+        )
         self.places = self.word_ranges + np.repeat(self.starts, num_words)[:, None]
 
 
