@@ -151,9 +151,9 @@ def test_a_long_document_is_measured_in_seconds(wordpiece):
     unit = "the aspirin dose works well . "
     spans = tuple(Span(at + 4, at + 11, "X") for at in range(0, 8000 * len(unit), len(unit)))
     document = Document("1", unit * 8000, spans)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not list(_unalignable(wordpiece, [document]))
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 @given(st.lists(documents(expressible=True), max_size=3))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -195,9 +195,9 @@ def test_jnlpba_is_read_in_time():
     spec = load_spec("jnlpba")
 
     def seconds() -> float:
-        start = perf_counter()
+        start = process_time()
         assert load_split(spec, "train").counts["sentences"] == 16807
-        return perf_counter() - start
+        return process_time() - start
 
     assert min(seconds() for _ in range(3)) < 2
 

@@ -131,6 +131,6 @@ def test_sentence_splitting_by_example(text, expected):
 
 def test_splitting_sentences_takes_time_in_proportion_to_the_text():
     text = "Aspirin relieves headache in 10 patients. It was safe (p = 0.05). " * 1_500
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(split_sentences(text)) == 3_000
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
