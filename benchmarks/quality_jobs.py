@@ -47,7 +47,12 @@ def _trainer(what: str, adapters: Adapters, *, seed: int = 1, grouped: bool = Fa
     return Job(what, settings, partial(trainer, adapters=adapters, seed=seed, grouped=grouped))
 
 
-OURS, OURS_SHORT, OURS_QUERY_VALUE = "ours", "ours, 3 epochs", "ours, query+value r16"
+OURS, OURS_SHORT, OURS_QUICK, OURS_QUERY_VALUE = (
+    "ours",
+    "ours, 3 epochs",
+    "ours, experiment=quick",
+    "ours, query+value r16",
+)
 TRAINER, TRAINER_GROUPED, TRAINER_ALL_LINEAR, SPACY = (
     "Trainer + PEFT, query+value r16",
     "Trainer + PEFT, query+value r16, group_by_length",
@@ -59,9 +64,14 @@ JOBS: Mapping[str, Job] = {
     "ours-seed1": _ours(OURS, "seed=1"),
     "peer-seed1": _trainer(TRAINER, QUERY_VALUE),
     "spacy": Job(SPACY, {"seed": 1}, spacy_cnn),
-    "ours-short": _ours(OURS_SHORT, "seed=1", "length.epochs=3"),
+    "ours-quick-seed1": _ours(OURS_QUICK, "seed=1", "experiment=quick"),
+    "ours-short-seed1": _ours(OURS_SHORT, "seed=1", "length.epochs=3"),
     "ours-seed2": _ours(OURS, "seed=2"),
     "peer-seed2": _trainer(TRAINER, QUERY_VALUE, seed=2),
+    "ours-quick-seed2": _ours(OURS_QUICK, "seed=2", "experiment=quick"),
+    "ours-quick-seed3": _ours(OURS_QUICK, "seed=3", "experiment=quick"),
+    "ours-short-seed2": _ours(OURS_SHORT, "seed=2", "length.epochs=3"),
+    "ours-short-seed3": _ours(OURS_SHORT, "seed=3", "length.epochs=3"),
     "peer-grouped": _trainer(TRAINER_GROUPED, QUERY_VALUE, grouped=True),
     "ours-seed3": _ours(OURS, "seed=3"),
     "peer-seed3": _trainer(TRAINER, QUERY_VALUE, seed=3),

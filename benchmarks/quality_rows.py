@@ -14,6 +14,7 @@ from benchmarks.quality_jobs import (
     JOBS,
     OURS,
     OURS_QUERY_VALUE,
+    OURS_QUICK,
     OURS_SHORT,
     SPACY,
     TRAINER,
@@ -24,7 +25,7 @@ from benchmarks.quality_jobs import (
 from benchmarks.rows import LESS_IS_BETTER, Row, make_row, not_measured
 
 COMMAND = "make bench-quality"
-RECIPES = (OURS, OURS_SHORT)
+RECIPES = (OURS, OURS_SHORT, OURS_QUICK)
 SECONDS = "s from start of process"
 MEBIBYTE = 2**20
 

@@ -75,7 +75,7 @@ def test_jobs_that_are_done_are_skipped():
 
 def test_redo_takes_a_job_up_again_and_no_other():
     assert open_jobs([], ["ours-seed1", "spacy"], redo=["spacy"]) == ["spacy"]
-    assert open_jobs(["ours-short"], ["spacy"], redo=["spacy"]) == ["spacy", "ours-short"]
+    assert open_jobs(["ours-short-seed1"], ["spacy"], redo=["spacy"]) == ["spacy", "ours-short-seed1"]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_ours_must_pass_the_best_of_all_the_peers_seeds():
         ours_seed1=[(20.0, 0.7), (30.0, 0.8)],
         ours_seed2=[(20.0, 0.7), (50.0, 0.8)],
         ours_seed3=[(20.0, 0.7), (40.0, 0.8)],
-        ours_short=[(35.0, 0.79)],
+        ours_short_seed1=[(35.0, 0.79)],
         peer_seed1=[(100.0, 0.6), (200.0, 0.7)],
         peer_seed2=[(100.0, 0.6), (240.0, 0.79)],
         peer_seed3=[(100.0, 0.6), (360.0, 0.75)],
@@ -133,7 +133,7 @@ def test_ours_must_pass_the_best_of_all_the_peers_seeds():
     assert row["settings"]["recipe"] == "ours, 3 epochs"
     assert (row["ours"], row["peer"], row["met"]) == (35.0, 240.0, False)
     assert row["settings"]["seconds_by_job"] == {
-        **{"ours-seed1": 30.0, "ours-short": 35.0, "ours-seed2": 50.0, "ours-seed3": 40.0},
+        **{"ours-seed1": 30.0, "ours-short-seed1": 35.0, "ours-seed2": 50.0, "ours-seed3": 40.0},
     }
 
 
@@ -142,7 +142,7 @@ def test_a_score_never_reached_is_a_goal_missed_not_a_row_left_out():
     row = rows(found)["time to the peer's best dev F1"]
     assert (row["ours"], row["ratio"], row["met"]) == (None, None, False)
     assert row["settings"]["seconds_by_job"] == {"ours-seed1": None}
-    assert row["note"].startswith("ours never got there; without ours-short, ")
+    assert row["note"].startswith("ours never got there; without ours-quick-seed1, ")
     assert rows(found)["time to the peer's best dev F1, grouped"]["met"] is None
     json.dumps(row, allow_nan=False)
 
