@@ -1,15 +1,16 @@
-"""Lines of text files: any line end, BOM and gzip pass unseen; what is no text is refused with its line."""
+"""Lines of text files: any line end, BOM, gzip and xz pass unseen; what is no text is refused with its line."""
 
 from __future__ import annotations
 
 import gzip
+import lzma
 import random
 from pathlib import Path
 
 import pytest
 
 from openmed.errors import DataError
-from openmed.readers.lines import numbered_lines
+from openmed.readers.lines import byte_blocks, numbered_lines
 
 LINES = [(1, "β-blocker"), (2, ""), (3, "end\u2028of it")]
 TEXT = "β-blocker\n\nend\u2028of it\n"
@@ -36,6 +37,7 @@ def refusal(path: Path) -> DataError:
 def test_line_ends_and_bom_are_not_part_of_the_lines(tmp_path, content):
     assert list(numbered_lines(write(tmp_path / "x.txt", content.encode()))) == LINES
     assert list(numbered_lines(write(tmp_path / "x.txt.gz", gzip.compress(content.encode())))) == LINES
+    assert list(numbered_lines(write(tmp_path / "x.txt.xz", lzma.compress(content.encode())))) == LINES
 
 
 def test_a_bom_further_on_is_text(tmp_path):
@@ -88,6 +90,27 @@ def test_a_plain_file_named_gz_is_refused(tmp_path):
     assert "gzip" in str(refusal(write(tmp_path / "x.txt.gz", TEXT.encode())))
 
 
-@pytest.mark.parametrize("name", ["missing.txt", "missing.txt.gz", "."])
+def test_xz_cut_off_or_damaged_is_refused(tmp_path):
+    content = lzma.compress(noise())
+    assert "xz file is cut off or damaged" in str(refusal(write(tmp_path / "x.txt.xz", content[:-3000])))
+    half = len(content) // 2
+    damaged = content[:half] + b"\0\0\0" + content[half + 3 :]
+    assert "xz file is cut off or damaged" in str(refusal(write(tmp_path / "y.txt.xz", damaged)))
+    assert "xz" in str(refusal(write(tmp_path / "z.txt.xz", TEXT.encode())))
+
+
+def test_zstandard_is_refused_with_what_to_do(tmp_path):
+    assert "zstd -d" in str(refusal(write(tmp_path / "x.txt.zst", b"(\xb5/\xfd")))
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
+def test_blocks_are_the_content(tmp_path, suffix, compress):
+    content = noise() * 3
+    blocks = list(byte_blocks(write(tmp_path / f"x{suffix}", compress(content))))
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks)) <= 1 << 16
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "missing.txt.gz", "missing.txt.xz", "."])
 def test_a_path_that_is_no_file_is_refused(tmp_path, name):
     assert "cannot be opened" in str(refusal(tmp_path / name))

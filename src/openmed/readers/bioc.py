@@ -8,8 +8,6 @@ passages hold sentences, these are the document's sentences.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -19,10 +17,9 @@ from openmed.errors import DataError
 from openmed.readers.bioc_document import DocumentReader
 from openmed.readers.bioc_json import json_entries
 from openmed.readers.bioc_xml import xml_entries
-from openmed.readers.lines import open_bytes
+from openmed.readers.lines import byte_blocks
 from openmed.spans import Document
 
-_BLOCK_SIZE = 1 << 16
 _UTF8_BOM = b"\xef\xbb\xbf"
 _XML = (b"<", b"\xff\xfe", b"\xfe\xff")
 """How XML begins: a tag, or the byte order mark of UTF-16 (JSON is always UTF-8)."""
@@ -62,7 +59,7 @@ def read_bioc(
 
 
 def _documents(path: str | PathLike[str], reader: DocumentReader) -> Iterator[Document]:
-    blocks = _blocks(path)
+    blocks = byte_blocks(path)
     head = block = b""
     while not head and (block := next(blocks, b"")):
         # Only JSON is parsed without what is blank: an XML declaration must come first of all.
@@ -85,14 +82,3 @@ def _documents(path: str | PathLike[str], reader: DocumentReader) -> Iterator[Do
         yield reader.document(entry, number)
     if not number:
         raise DataError("no documents", path=path, mend="check that the download or export is complete")
-
-
-def _blocks(path: str | PathLike[str]) -> Iterator[bytes]:
-    with open_bytes(path) as file:
-        try:
-            while block := file.read(_BLOCK_SIZE):
-                yield block
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(
-                f"the gzip file is cut off or damaged ({error})", path=path, mend="get the file again"
-            ) from error

@@ -2,24 +2,22 @@
 
     for entry in xml_entries(blocks, path): ...     # dicts with the keys of BioC JSON
 
-XML from strangers is read by defusedxml: the declaration `<!DOCTYPE collection SYSTEM "BioC.dtd">` is fine (nothing
-is fetched), declared entities are refused. No tree is built; the parser tells line numbers as it goes.
+The parser is a hardened one (`openmed.readers.xml_stream`). No tree is built; it tells line numbers as it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from os import PathLike
 from typing import Any
 
 from openmed.errors import DataError
 from openmed.readers.bioc_entry import LINE, Entry
+from openmed.readers.xml_stream import xml_items
 
 _MEND = (
     "BioC XML is <collection><document><id/><passage><offset/><text/><annotation/></passage></document></collection>"
 )
-_WELL_FORMED = "check the mark-up, and that the encoding is UTF-8 or the one that the file's first line declares"
 
 _PARENTS = {
     "document": ("collection",),
@@ -39,49 +37,7 @@ def xml_entries(blocks: Iterable[bytes], path: str | PathLike[str]) -> Iterator[
     Raises:
         DataError: not well-formed, cut off, not of its encoding, an element out of place, declared entities.
     """
-    from defusedxml.ElementTree import DefusedXMLParser
-
-    target = _Target(path)
-    parser = DefusedXMLParser(target=target)
-    target.expat = parser.parser
-    num_bytes = 0
-    for block in chain(blocks, [b""]):
-        error = _feed(parser, block, num_bytes, path)
-        yield from target.take()  # those before a mistake, too
-        if error:
-            raise error
-        num_bytes += len(block)
-
-
-def _feed(parser: Any, block: bytes, num_bytes: int, path: str | PathLike[str]) -> DataError | None:
-    """Parse one more block after so many bytes (the end of the file: an empty one); what is wrong, if anything."""
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import ParseError
-
-    try:
-        parser.feed(block) if block else parser.close()
-    except ParseError as error:
-        at = max(parser.parser.ErrorByteIndex - num_bytes, 0)
-        return DataError(
-            f"not well-formed XML ({error})",
-            path=path,
-            line=error.position[0],
-            text=block[at : at + 60].decode("utf-8", errors="replace") or None,
-            mend=_WELL_FORMED if block else "the file is cut off: get it again",
-        )
-    except DefusedXmlException as error:
-        return DataError(
-            "it declares or fetches entities, which can fill the memory or read other files",
-            path=path,
-            line=parser.parser.CurrentLineNumber,
-            text=str(error),
-            mend="write the characters themselves instead of entities, and remove their declarations",
-        )
-    except DataError as error:
-        return error
-    except (LookupError, ValueError) as error:
-        return DataError(f"its encoding cannot be read ({error})", path=path, line=1, mend="convert the file to UTF-8")
-    return None
+    return xml_items(_Target(path), blocks, path)
 
 
 class _Target:
@@ -123,9 +79,6 @@ class _Target:
         elif tag in _PARENTS:
             _, entry = self.open.pop()
             self.open[-1][1].setdefault(f"{tag}s", []).append(entry)
-
-    def close(self) -> None:
-        """Nothing is returned: `take` gives the documents."""
 
     def _start_collection(self, tag: str) -> None:
         if tag != "collection":

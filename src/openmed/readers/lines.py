@@ -1,11 +1,13 @@
-"""Lines of a text file, with their numbers: UTF-8 told plainly when it is not, gzip, BOM, CRLF, NUL.
+"""Lines of a text file, with their numbers: UTF-8 told plainly when it is not, gzip, xz, BOM, CRLF, NUL.
 
 for number, line in numbered_lines("corpus.txt.gz"): ...
+for block in byte_blocks("pubmed24n0001.xml.gz"): ...
 """
 
 from __future__ import annotations
 
 import gzip
+import lzma
 import zlib
 from collections.abc import Iterator
 from os import PathLike
@@ -14,39 +16,64 @@ from typing import BinaryIO, cast
 
 from openmed.errors import DataError
 
+_BLOCK_SIZE = 1 << 16
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+"""What the libraries raise of a compressed file that is cut off or altered."""
+
 
 def open_bytes(path: str | PathLike[str]) -> BinaryIO:
-    """The file's bytes, decompressed when its name ends in `.gz`.
+    """The file's bytes, decompressed when its name ends in `.gz` or `.xz`.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: the file cannot be opened, or is compressed by Zstandard (`.zst`).
     """
+    suffix = Path(path).suffix
+    if suffix == ".zst":
+        raise DataError("Zstandard files are not read here", path=path, mend="unpack it first: zstd -d FILE.zst")
     try:
-        return cast(BinaryIO, gzip.open(path, "rb")) if Path(path).suffix == ".gz" else Path(path).open("rb")
+        if suffix == ".gz":
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        return cast(BinaryIO, lzma.open(path, "rb")) if suffix == ".xz" else Path(path).open("rb")
     except OSError as error:
         raise DataError(
             f"cannot be opened ({error.strerror})", path=path, mend="check the path and its rights"
         ) from error
 
 
+def byte_blocks(path: str | PathLike[str]) -> Iterator[bytes]:
+    """The file's bytes (see `open_bytes`) in blocks of at most 64 KiB.
+
+    Raises:
+        DataError: it cannot be opened; a broken gzip or xz, after the blocks before the damage.
+    """
+    with open_bytes(path) as file:
+        try:
+            while block := file.read(_BLOCK_SIZE):
+                yield block
+        except _DAMAGE as error:
+            raise _damaged(path, error) from error
+
+
 def numbered_lines(path: str | PathLike[str]) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, one at a time.
 
     Raises:
-        DataError: not UTF-8, a NUL character, a broken gzip.
+        DataError: not UTF-8, a NUL character, a broken gzip or xz.
     """
     with open_bytes(path) as file:
         number = 0
         try:
             for number, raw in enumerate(file, start=1):
                 yield number, _decode(raw, path, number)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(
-                f"the gzip file is cut off or damaged ({error})",
-                path=path,
-                line=number or None,
-                mend="get the file again",
-            ) from error
+        except _DAMAGE as error:
+            raise _damaged(path, error, line=number or None) from error
+
+
+def _damaged(path: str | PathLike[str], error: Exception, line: int | None = None) -> DataError:
+    kind = "xz" if Path(path).suffix == ".xz" else "gzip"
+    return DataError(
+        f"the {kind} file is cut off or damaged ({error})", path=path, line=line, mend="get the file again"
+    )
 
 
 def _decode(raw: bytes, path: str | PathLike[str], number: int) -> str:
