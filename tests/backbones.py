@@ -28,7 +28,7 @@ import torch
 import yaml
 
 from openmed.artefact import save_artefact
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 from openmed.encoding import Batch, PieceEncoder, SpecialTokens, TaggingInfo, Units, collate, encode_documents
 from openmed.networks import BackboneSpec, LoraSpec, Tagger, build_tagger, load_tokenizer
 from openmed.spans import Document

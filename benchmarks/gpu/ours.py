@@ -161,7 +161,7 @@ def _compose(work: Work, plan: Plan, folder: Path) -> Any:
     import hydra
     from omegaconf import OmegaConf
 
-    from openmed.corpora import conf_folder
+    from openmed.choices import conf_folder
 
     sizes = work.sizes
     overrides = [

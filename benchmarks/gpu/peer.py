@@ -95,7 +95,7 @@ def _lora_settings(work: Work) -> tuple[dict[str, Any], str]:
     """PEFT's arguments for the settings of `conf/lora/`, and its target modules."""
     import yaml
 
-    from openmed.corpora import conf_folder
+    from openmed.choices import conf_folder
 
     lora = yaml.safe_load((conf_folder() / "lora" / f"{work.lora}.yaml").read_text(encoding="utf-8"))
     backbone = yaml.safe_load((conf_folder() / "backbone" / f"{work.shape.backbone}.yaml").read_text(encoding="utf-8"))

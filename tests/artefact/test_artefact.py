@@ -112,7 +112,7 @@ def test_random_layers_are_made_again_under_the_adapter(bert, tmp_path):
 
 def test_frozen_matrices_in_bfloat16_lose_nothing_that_was_trained(bert, tmp_path):
     """The base comes back in float32, as it was before it was cast for training."""
-    from openmed.networks.tagger import cast_frozen
+    from openmed.networks.network import cast_frozen
 
     network, tokenizer = make_network(local_spec(bert), LORA), load_tokenizer(local_spec(bert))
     expected = scores(network, tokenizer)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from openmed.corpora.spec import CORPUS_TARGET
+
 CONTENT = b"aspirin\tB\n"
 FILES = ("ner/mine/train.tsv", "ner/mine/devel.tsv")
 
@@ -44,7 +46,9 @@ def site(tmp_path: Path) -> Iterator[Path]:
         }.items():
             path = tmp_path / "conf" / "dataset" / f"{name}.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(yaml.safe_dump({"name": name, **spec}, sort_keys=False), encoding="utf-8")
+            path.write_text(
+                yaml.safe_dump({"_target_": CORPUS_TARGET, "name": name, **spec}, sort_keys=False), encoding="utf-8"
+            )
         yield folder
         server.shutdown()
 
@@ -52,7 +56,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder; the corpora are those of the fixture."""
-    monkeypatch.setattr("openmed.corpora.spec.conf_folder", lambda: tmp_path / "conf")
+    monkeypatch.setattr("openmed.choices.conf_folder", lambda: tmp_path / "conf")
     monkeypatch.setenv("OPENMED_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("OPENMED_MIRROR", raising=False)

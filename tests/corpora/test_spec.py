@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from openmed.corpora import CorpusSpec, conf_folder, corpus_names, load_spec
+from openmed.choices import conf_folder
+from openmed.corpora import CorpusSpec, corpus_names, load_spec
 from openmed.errors import ConfigError
 
 SMALLEST: dict[str, Any] = {"name": "mine", "train": "train.tsv", "dev": "dev.tsv"}

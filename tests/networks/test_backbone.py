@@ -21,7 +21,7 @@ from tests.backbones import (
     offline_hub,
 )
 
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 from openmed.encoding import PieceEncoder, SpecialTokens
 from openmed.errors import BackboneError, ConfigError
 from openmed.networks import BackboneSpec, build_tagger, load_tokenizer

@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 
 from openmed.encoding import Batch
 from openmed.networks import LoraSpec, Tagger, build_tagger, load_tokenizer
-from openmed.networks.tagger import cast_frozen
+from openmed.networks.network import cast_frozen
 
 TEXTS = [
     "Aspirin (100 mg), ibuprofen (200 mg), and naproxen relieved headache in 12 patients.",

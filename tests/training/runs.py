@@ -13,7 +13,7 @@ import hydra
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 
 QUICK = ("backbone=tiny", "logger=none", "trainer.precision=32-true", "batch.max_tokens=2048", "trainer.max_epochs=2")
 

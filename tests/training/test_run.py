@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from tests.training.runs import compose, custom
 
 import openmed
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
 from openmed.readers import read

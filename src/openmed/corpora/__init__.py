@@ -11,14 +11,13 @@ from openmed.corpora.holdout import held_out
 from openmed.corpora.identity import identity
 from openmed.corpora.load import Split, count, load_split
 from openmed.corpora.places import cache_folder, data_folder, is_here, spec_is_here
-from openmed.corpora.spec import SPLITS, CorpusSpec, conf_folder, corpus_names, load_spec
+from openmed.corpora.spec import SPLITS, CorpusSpec, corpus_names, load_spec
 
 __all__ = [
     "SPLITS",
     "CorpusSpec",
     "Split",
     "cache_folder",
-    "conf_folder",
     "corpus_file",
     "corpus_names",
     "count",

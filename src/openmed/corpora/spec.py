@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from importlib.resources import files as package_files
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from openmed.choices import choice_names, choice_text, read_choice
 from openmed.errors import ConfigError, nearest
 
 SPLITS = ("train", "dev", "test")
 UNITS = ("sentences", "documents")
+CORPUS_TARGET = "openmed.data.NerDataModule"
+"""What the YAML of a corpus is instantiated as (`_target_`)."""
 PRIVATE_KEYS = ("_target_",)
 OTHER_TYPES = ("refuse", "keep", "drop")
 MISSING = "???"
@@ -189,15 +188,9 @@ class CorpusSpec:
         return tuple(split for split in SPLITS if self.split_file(split))
 
 
-def conf_folder() -> Path:
-    """The folder `conf/`: inside the installed package, or at the top of the checkout."""
-    packaged = Path(str(package_files("openmed"))) / "conf"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
-
-
 def corpus_names() -> list[str]:
-    """Names of all corpora with a YAML."""
-    return sorted(path.stem for path in (conf_folder() / "dataset").glob("*.yaml"))
+    """Names of all corpora with a YAML; texts to pre-train on, which stand beside them, are none."""
+    return [name for name in choice_names("dataset") if CORPUS_TARGET in choice_text("dataset", name)]
 
 
 def load_spec(name: str) -> CorpusSpec:
@@ -206,10 +199,9 @@ def load_spec(name: str) -> CorpusSpec:
     Raises:
         ConfigError: no such corpus.
     """
-    path = conf_folder() / "dataset" / f"{name}.yaml"
     if name not in corpus_names():
         raise ConfigError(f"unknown dataset {name!r}", mend=nearest(name, corpus_names()))
-    return CorpusSpec.from_mapping(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return CorpusSpec.from_mapping(read_choice("dataset", name))
 
 
 def _source_file(path: str, entry: Mapping[str, Any]) -> SourceFile:

@@ -9,29 +9,24 @@ from typing import Any
 
 import yaml
 
-from openmed.corpora import conf_folder, corpus_names
+from openmed.choices import conf_folder, read_choice
+from openmed.corpora import corpus_names
 from openmed.data.ner import NerDataModule
 from openmed.errors import ConfigError, nearest
 
 
 def make_datamodule(name: str, *, backbone: str, **settings: Any) -> NerDataModule:
     """See `openmed.datamodule`. The defaults are those of `conf/train.yaml`."""
-    conf = conf_folder()
-    defaults = yaml.safe_load((conf / "train.yaml").read_text(encoding="utf-8"))
-    corpus = _group(name, "dataset", corpus_names())
+    defaults = yaml.safe_load((conf_folder() / "train.yaml").read_text(encoding="utf-8"))
+    if name not in corpus_names():
+        raise ConfigError(f"unknown dataset {name!r}", mend=nearest(name, corpus_names()))
+    corpus = read_choice("dataset", name)
     corpus.pop("_target_", None)
-    backbones = [path.stem for path in (conf / "backbone").glob("*.yaml")]
     values = {
         **corpus,
         **defaults["window"],
         **defaults["batch"],
         "seed": defaults["seed"],
-        "backbone": _group(backbone, "backbone", backbones),
+        "backbone": read_choice("backbone", backbone),
     }
     return NerDataModule(**{**values, **settings})
-
-
-def _group(name: str, group: str, known: list[str]) -> dict[str, Any]:
-    if name not in known:
-        raise ConfigError(f"unknown {group} {name!r}", mend=nearest(name, known))
-    return yaml.safe_load((conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8"))

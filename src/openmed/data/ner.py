@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import lightning as L
-
 from openmed.corpora import CorpusSpec, Split, fetch_all
 from openmed.data.loaders import EvaluationLoader, TrainingLoader, TrainingPlan
+from openmed.data.resumable import ResumableDataModule
 from openmed.data.splits import Splits
 from openmed.encoding import VIEWS, SpecialTokens, TaggingInfo, Units
 from openmed.errors import ConfigError
@@ -23,7 +22,7 @@ from openmed.networks import BackboneSpec
 from openmed.spans import Document
 
 
-class NerDataModule(L.LightningDataModule):
+class NerDataModule(ResumableDataModule):
     """One corpus, ready to train and score on.
 
     Args:
@@ -54,7 +53,7 @@ class NerDataModule(L.LightningDataModule):
         cache: bool = True,
         **corpus: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(seed=seed)
         for name, value in (("max_tokens", max_tokens), ("eval_max_tokens", eval_max_tokens)):
             if value < 1:
                 raise ConfigError(f"batch.{name}={value} must be at least 1")
@@ -65,8 +64,6 @@ class NerDataModule(L.LightningDataModule):
         self._splits = Splits(self.spec, self.backbone, max_pieces=max_pieces, overlap=overlap, cache=cache)
         self._plan = TrainingPlan(max_tokens, max_sentences)
         self._eval_max_tokens = eval_max_tokens
-        self._seed = seed
-        self._start: tuple[int, int] = (0, 0)
 
     @property
     def tokenizer(self) -> Any:
@@ -89,17 +86,15 @@ class NerDataModule(L.LightningDataModule):
             self._splits.encode(split)
 
     def train_dataloader(self) -> TrainingLoader:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        start_epoch, start_batch = self._start
         return TrainingLoader(
             self._splits.encode("train"),
             SpecialTokens.of(self.tokenizer),
             self.info,
             plan=self._plan,
-            seed=self._seed,
-            epoch=epoch,
-            start=start_batch if epoch == start_epoch else 0,
-            share=self._share,
+            seed=self.seed,
+            epoch=self.epoch,
+            start=self.first_batch,
+            share=self.share,
         )
 
     def val_dataloader(self) -> list[EvaluationLoader]:
@@ -120,30 +115,6 @@ class NerDataModule(L.LightningDataModule):
     def describe(self) -> dict[str, Any]:
         """What `result.json` says of the data: {files: {path: hash}, counts: {split: ...}, losses: {split: ...}}."""
         return self._splits.describe()
-
-    def state_dict(self) -> dict[str, int]:
-        """Where training stands: the epoch, and how many of its batches are done."""
-        assert self.trainer is not None
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress
-        done = 0 if progress.is_last_batch else progress.current.ready
-        return {"epoch": self.trainer.current_epoch, "batch": done, "seed": self._seed}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on where a checkpoint stood.
-
-        Raises:
-            ConfigError: the seed changed, so that the rest of the epoch would be another.
-        """
-        if state_dict["seed"] != self._seed:
-            raise ConfigError(
-                f"the checkpoint was made with seed={state_dict['seed']}, not {self._seed}",
-                mend="resume with the run's own settings",
-            )
-        self._start = (state_dict["epoch"], state_dict["batch"])
-
-    @property
-    def _share(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _views(self, split: str) -> list[EvaluationLoader]:
         """Every process scores the whole split: dev sets are small, and the devices' numbers of batches stay equal."""

@@ -41,7 +41,7 @@ class BulkTokenizer:
     """
 
     def __init__(self, backend: Any) -> None:
-        self._backend = _plain_twin(backend)
+        self._backend = plain_twin(backend)
         self._parts_at_spaces = _parts_at_spaces(backend)
         self.prefix = _space_prefix(self._backend)
 
@@ -71,7 +71,7 @@ def integers(values: Iterable[int]) -> np.ndarray:
     return np.fromiter(values, dtype=np.int64)
 
 
-def _plain_twin(backend: Any) -> Any:
+def plain_twin(backend: Any) -> Any:
     """A tokenizer with the same model (shared, not copied) and neither padding nor truncation.
 
     Saved tokenizers may come with these switched on (MiniLM's does), and theirs must stay as they are.

@@ -74,7 +74,7 @@ def training_batches(
         members = order[start : start + pool]
         batches += _fill(members[np.argsort(lengths[members], kind="stable")], lengths, max_tokens)
     batches = [batches[i] for i in rng.permutation(len(batches))]
-    return _even(batches, num_replicas)
+    return even_batches(batches, num_replicas)
 
 
 def ordered_batches(lengths: np.ndarray, *, max_tokens: int) -> list[list[int]]:
@@ -100,7 +100,7 @@ def _fill(order: np.ndarray, lengths: np.ndarray, max_tokens: int) -> list[list[
     return batches
 
 
-def _even(batches: list[list[int]], num_replicas: int) -> list[list[int]]:
+def even_batches(batches: list[list[int]], num_replicas: int) -> list[list[int]]:
     """Split the fullest batches in two until each replica gets equally many: nothing repeated, nothing dropped."""
     batches = list(batches)
     while len(batches) % num_replicas:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
@@ -18,13 +17,11 @@ from torch.nn.functional import cross_entropy
 from openmed.encoding import IGNORE, VIEWS, Batch, TaggingInfo, Units, legal_matrix, log_softmax
 from openmed.errors import ConfigError, nearest
 from openmed.metrics.entity_f1 import EntityF1
-from openmed.metrics.names import DEV_LOSS, TRAIN_LOSS, TRAIN_LR, score_name
-from openmed.modules.optim import OptimSpec, make_optimizer
-from openmed.modules.schedule import factor
-from openmed.networks import BackboneSpec, LoraSpec, build_tagger
+from openmed.metrics.names import DEV_LOSS, TRAIN_LOSS, score_name
+from openmed.modules.base import DTYPES, TrainedModule
+from openmed.modules.optim import OptimSpec
+from openmed.networks import BackboneSpec, LoraSpec, Tagger, build_tagger
 from openmed.spans import Span
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass
@@ -35,7 +32,7 @@ class _Evaluation:
     predicted: list[tuple[Span, ...]] = field(default_factory=list)
 
 
-class NerModule(L.LightningModule):
+class NerModule(TrainedModule[Tagger]):
     """Token classification with LoRA.
 
     Args:
@@ -92,8 +89,6 @@ class NerModule(L.LightningModule):
                 mend=f"choose window.max_pieces={limit} or less",
             )
         self.metrics = torch.nn.ModuleDict({view: EntityF1(self.info.types) for view in VIEWS})
-        # Checkpoints hold the trained tensors only; `on_load_checkpoint` sees to it that those are all there.
-        self.strict_loading = False
         self._legal = legal_matrix(self.info.tags)
         self._evaluations: dict[str, _Evaluation] = {}
 
@@ -109,38 +104,6 @@ class NerModule(L.LightningModule):
         loss = self.loss(self(batch), batch.tag_ids)
         self.log(TRAIN_LOSS, loss, prog_bar=True, batch_size=len(batch.tag_ids))
         return loss
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the learning rate by progress: no scheduler state, so a resumed run is on the same curve."""
-        scale = factor(
-            self._progress(batch_idx), warmup_fraction=self.optim.warmup_fraction, schedule=self.optim.schedule
-        )
-        optimizer = self.trainer.optimizers[0]
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * scale
-        self.log(TRAIN_LR, optimizer.param_groups[0]["lr"], batch_size=1)
-
-    def _progress(self, batch_idx: int) -> float:
-        """Share of the training done at the middle of this step, so that neither first nor last step is wasted."""
-        trainer = self.trainer
-        if trainer.max_steps > 0:
-            return (trainer.global_step + 0.5) / trainer.max_steps
-        assert trainer.max_epochs, "training needs max_epochs or max_steps"
-        return (trainer.current_epoch + (batch_idx + 0.5) / trainer.num_training_batches) / trainer.max_epochs
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return make_optimizer(self.network, self.optim)
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the global norm. Lightning refuses this with a fused optimizer for fp16's sake; bf16 has no scaler."""
-        if gradient_clip_val:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         emissions = self._evaluate(batch, dataloader_idx, self._loaders("dev"))
@@ -200,16 +163,3 @@ class NerModule(L.LightningModule):
                 self.log(score_name(split, name, view), value)
                 if view == self.unit:
                     self.log(score_name(split, name), value, prog_bar=name == "f1")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["state_dict"] = {f"network.{k}": v for k, v in self.network.trainable_state().items()}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        wanted = {f"network.{name}" for name in self.network.trainable_state()}
-        found = set(checkpoint["state_dict"])
-        if wanted != found:
-            raise ConfigError(
-                f"the checkpoint holds {len(found)} trained tensors, this network has {len(wanted)}; "
-                f"they differ in {sorted(wanted ^ found)[0]}",
-                mend="resume with the settings that the run was made with (backbone, lora, dataset)",
-            )

@@ -13,7 +13,7 @@ import torch
 
 from openmed.errors import ConfigError, nearest
 from openmed.modules.schedule import check_schedule
-from openmed.networks import Tagger
+from openmed.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class OptimSpec:
         weight_decay: on matrices only.
         betas: AdamW's.
         warmup_fraction: share of the training that warms up.
+        warmup_steps: the same in optimiser steps; where given, it counts and `warmup_fraction` does not.
         schedule: "cosine", "linear" or "constant" after that.
 
     Raises:
@@ -37,6 +38,7 @@ class OptimSpec:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     warmup_fraction: float = 0.1
+    warmup_steps: int | None = None
     schedule: str = "cosine"
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class OptimSpec:
                 raise ConfigError(f"optim.{name}={value} must be above 0")
         if self.weight_decay < 0:
             raise ConfigError(f"optim.weight_decay={self.weight_decay} must not be negative")
+        if self.warmup_steps is not None and self.warmup_steps < 0:
+            raise ConfigError(f"optim.warmup_steps={self.warmup_steps} must not be negative")
         check_schedule(self.schedule, self.warmup_fraction)
 
     @classmethod
@@ -62,7 +66,7 @@ class OptimSpec:
         return cls(**cleaned)
 
 
-def make_optimizer(network: Tagger, spec: OptimSpec) -> torch.optim.AdamW:
+def make_optimizer(network: Network, spec: OptimSpec) -> torch.optim.AdamW:
     """Four groups at most: adapters or head, decayed (matrices) or not (vectors)."""
     head = {id(parameter) for parameter in network.head_parameters()}
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}

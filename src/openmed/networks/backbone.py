@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from openmed.choices import read_choice
 from openmed.errors import BackboneError, ConfigError, nearest
-from openmed.networks.weights import check_sha256, is_on_hub, locate_weights
+from openmed.networks.loading import explained, quiet_loading
+from openmed.networks.lora import quiet_peft
+from openmed.networks.weights import base_of_adapter, check_sha256, is_adapter, is_on_hub, is_own, locate_weights
 
 _RANDOM_SEED = 20250801
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -85,6 +86,15 @@ class BackboneSpec:
             raise ConfigError("backbone.random_config without backbone.random_layers", mend="set both or neither")
 
     @classmethod
+    def named(cls, name: str) -> BackboneSpec:
+        """That of `backbone=<name>`.
+
+        Raises:
+            ConfigError: no such backbone.
+        """
+        return cls.from_mapping(read_choice("backbone", name))
+
+    @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> BackboneSpec:
         """From a plain dict, refusing unknown keys.
 
@@ -119,9 +129,11 @@ def load_tokenizer(spec: BackboneSpec):
     """
     from transformers import AutoTokenizer
 
+    if is_adapter(spec.weights):
+        return load_tokenizer(_base(spec))
     source = spec.tokenizer or spec.weights
     revision = spec.revision if source == spec.weights else None
-    with _explained(source, revision):
+    with explained(source, revision):
         tokenizer = AutoTokenizer.from_pretrained(locate_weights(source), revision=revision or "main")
     if not tokenizer.is_fast:
         raise BackboneError(
@@ -149,17 +161,43 @@ def load_encoder(spec: BackboneSpec, *, num_tags: int) -> nn.Module:
     """
     from transformers import AutoModelForTokenClassification
 
+    return _load(AutoModelForTokenClassification, spec, num_labels=num_tags)[0]
+
+
+def load_masked_lm(spec: BackboneSpec) -> tuple[nn.Module, bool]:
+    """A transformers masked language model, and whether its head came with the weights (else it is fresh).
+
+    Raises:
+        BackboneError: as `load_encoder`.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    model, unfilled = _load(AutoModelForMaskedLM, spec)
+    prefix = f"{model.base_model_prefix}."
+    own = {name for name, parameter in model.named_parameters() if not name.startswith(prefix) and parameter.ndim > 1}
+    return model, not is_random(spec) and not own & unfilled
+
+
+def is_random(spec: BackboneSpec) -> bool:
+    """Whether its weights are made up. What was pre-trained from such an encoder has weights of its own."""
+    return spec.random_layers > 0 and not is_own(spec.weights)
+
+
+def _load(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
+    """The model, and the names of its tensors that the weights did not hold."""
+    if is_adapter(spec.weights):
+        return _load_adapted(kind, spec, **config_changes)
     source = locate_weights(spec.weights)
-    if spec.sha256 and not spec.random_layers:
-        check_sha256(source, dict(spec.sha256))
-    config = load_config(spec, num_tags=num_tags)
-    if spec.random_layers:
+    if spec.sha256 and not is_random(spec) and not is_own(spec.weights):
+        check_sha256(source, dict(spec.sha256))  # of the weights that the YAML names, not of a run's own encoder
+    config = load_config(spec, **config_changes)
+    if is_random(spec):
         # Always the same random weights, so that a saved adapter still fits them in another process.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_RANDOM_SEED)
-            return AutoModelForTokenClassification.from_config(config, attn_implementation=spec.attention)
-    with _explained(spec.weights, spec.revision), _quiet():
-        model, report = AutoModelForTokenClassification.from_pretrained(
+            return kind.from_config(config, attn_implementation=spec.attention), set()
+    with explained(spec.weights, spec.revision), quiet_loading():
+        model, report = kind.from_pretrained(
             source,
             revision=spec.revision or "main",
             config=config,
@@ -168,19 +206,34 @@ def load_encoder(spec: BackboneSpec, *, num_tags: int) -> nn.Module:
             ignore_mismatched_sizes=True,  # of a head with other labels; `_check_filled` refuses any other
             output_loading_info=True,
         )
-    _check_filled(model, {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}, spec)
-    return model
+    unfilled = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    _check_filled(model, unfilled, spec)
+    return model, unfilled
 
 
-def load_config(spec: BackboneSpec, *, num_tags: int):
+def _load_adapted(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
+    """The adapter's base with the adapter merged into it."""
+    from peft import PeftModel
+
+    model, unfilled = _load(kind, _base(spec), **config_changes)
+    with explained(spec.weights, None), quiet_peft():
+        return PeftModel.from_pretrained(model, spec.weights).merge_and_unload(), unfilled  # pyright: ignore
+
+
+def _base(spec: BackboneSpec) -> BackboneSpec:
+    """Of a spec whose weights are a bare adapter: the same settings on the weights that it belongs to."""
+    base = base_of_adapter(spec.weights)
+    fields_of_weights = ("weights", "revision", "tokenizer", "sha256", "random_layers", "random_config")
+    return replace(spec, **{name: base[name] for name in fields_of_weights})
+
+
+def load_config(spec: BackboneSpec, **changes: Any):
     """The architecture's configuration with our labels, dropout and (for random encoders) sizes."""
     from transformers import AutoConfig
 
-    with _explained(spec.weights, spec.revision):
-        config = AutoConfig.from_pretrained(
-            locate_weights(spec.weights), revision=spec.revision or "main", num_labels=num_tags
-        )
-    if spec.random_layers:
+    with explained(spec.weights, spec.revision):
+        config = AutoConfig.from_pretrained(locate_weights(spec.weights), revision=spec.revision or "main", **changes)
+    if is_random(spec):
         config.update({"num_hidden_layers": spec.random_layers, **spec.random_config})
     for name in [name for name in vars(config) if name.endswith(("dropout", "dropout_prob", "dropout_rate"))]:
         wanted = spec.attention_dropout if name.startswith("attention") else spec.dropout
@@ -225,51 +278,3 @@ def _check_filled(model: nn.Module, unfilled: set[str], spec: BackboneSpec) -> N
             f"random (first: {left_random[0]})",
             mend="the checkpoint is of another architecture than its config.json says, or is incomplete",
         )
-
-
-@contextmanager
-def _explained(source: str, revision: str | None) -> Iterator[None]:
-    """Turn the loader's errors, which often name the wrong cause, into what to download and where to put it."""
-    from huggingface_hub import is_offline_mode
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except BackboneError:
-        raise
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        on_hub = is_on_hub(source)
-        at = f" at revision {revision}" if revision and on_hub else ""
-        offline = " (HF_HUB_OFFLINE=1)" if on_hub and is_offline_mode() else ""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        mend = _mend_hub(source, revision) if on_hub else _MEND_FOLDER
-        raise BackboneError(f"cannot load {source}{at}{offline}: {reason}", mend=mend) from error
-
-
-_MEND_FOLDER = "it must hold config.json, model.safetensors and the tokenizer's files, all whole: copy it there again"
-
-
-def _mend_hub(hub_id: str, revision: str | None) -> str:
-    from huggingface_hub import constants
-
-    return (
-        "With a network: unset HF_HUB_OFFLINE and run again. Without: on a machine that reaches the hub run "
-        f"'hf download {hub_id}{f' --revision {revision}' if revision else ''}' and copy the folder it prints here, "
-        "then set backbone.weights=<that folder>; or copy that machine's hub cache into this one's "
-        f"({constants.HF_HUB_CACHE}). Tokenizers of DeBERTa also need the packages sentencepiece and protobuf"
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the load report about the head, which is always new here; `_check_filled` checks what matters."""
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)

@@ -65,12 +65,12 @@ class LoraSpec:
         return cls(**values)
 
 
-def add_lora(model: nn.Module, spec: LoraSpec, *, targets: Mapping[str, str], head: Sequence[str]) -> nn.Module:
+def add_lora(model: nn.Module, spec: LoraSpec, *, targets: Mapping[str, str], head: Sequence[str] = ()) -> nn.Module:
     """Wrap a transformers model with LoRA adapters; only they and the head stay trainable.
 
     Args:
         targets: name -> regex over whole module names, from the backbone.
-        head: modules that are trained whole.
+        head: modules that are trained whole and saved with the adapters; none where the head is nobody's task.
 
     Raises:
         ConfigError: a target set the backbone lacks, a regex that matches no linear layer, other layers or the head.
@@ -82,13 +82,13 @@ def add_lora(model: nn.Module, spec: LoraSpec, *, targets: Mapping[str, str], he
     pattern = targets[spec.targets]
     check_targets(model, pattern, head)
     config = LoraConfig(
-        task_type=TaskType.TOKEN_CLS,
+        task_type=TaskType.TOKEN_CLS if head else None,
         r=spec.rank,
         lora_alpha=spec.alpha,  # pyright: ignore[reportArgumentType]  (a float scales as well as an int)
         lora_dropout=spec.dropout,
         use_rslora=spec.rank_stabilised,
         target_modules=pattern,
-        modules_to_save=list(head),
+        modules_to_save=list(head) or None,
     )
     with quiet_peft():
         return get_peft_model(model, config)  # pyright: ignore[reportArgumentType]

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from pathlib import Path
+from typing import Any
 
 from openmed.errors import BackboneError
 
 PACKAGE = "package:"
+LINEAGE = "openmed.json"
+"""In a folder that a run of ours wrote: what it is and where it comes from."""
+ADAPTER = "adapter_config.json"
 
 
 def locate_weights(weights: str) -> str:
@@ -26,7 +31,7 @@ def locate_weights(weights: str) -> str:
         return str(_package_folder(weights.removeprefix(PACKAGE)))
     folder = Path(weights).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not (folder / "config.json").is_file() and not is_adapter(weights):
             raise BackboneError(
                 f"{folder} holds no config.json",
                 mend="backbone.weights takes a hub id or a Hugging Face folder (config.json, model.safetensors)",
@@ -37,6 +42,32 @@ def locate_weights(weights: str) -> str:
             f"backbone.weights={weights}: no such folder", mend="give an existing folder or a hub id (owner/name)"
         )
     return weights
+
+
+def is_adapter(weights: str) -> bool:
+    """Whether it is the folder of a bare adapter, as pre-training leaves it beside the encoder."""
+    folder = Path(weights).expanduser()
+    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
+
+
+def is_own(weights: str) -> bool:
+    """Whether it is a folder that pre-training wrote, with its lineage."""
+    return (Path(weights).expanduser() / LINEAGE).is_file()
+
+
+def base_of_adapter(weights: str) -> dict[str, Any]:
+    """The backbone that an adapter was trained on: fields of a `BackboneSpec`.
+
+    Raises:
+        BackboneError: the folder does not say.
+    """
+    place = Path(weights).expanduser() / LINEAGE
+    if not place.is_file():
+        raise BackboneError(
+            f"{weights} holds an adapter but no {LINEAGE}, which names its base",
+            mend="merge it into its base with peft (merge_and_unload, save_pretrained) and give that folder",
+        )
+    return json.loads(place.read_text(encoding="utf-8"))["backbone"]
 
 
 def is_on_hub(weights: str) -> bool:

@@ -33,8 +33,8 @@ from openmed.encoding import (
     window_lengths,
 )
 from openmed.errors import ConfigError, nearest
+from openmed.networks.network import cast_frozen
 from openmed.networks.precision import best_dtype
-from openmed.networks.tagger import cast_frozen
 from openmed.spans import Document
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -21,12 +21,13 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from openmed.data import NerDataModule
+from openmed.data import NerDataModule, TextDataModule
 from openmed.errors import ConfigError
-from openmed.modules import NerModule
+from openmed.modules import DaptModule, NerModule
 from openmed.networks.precision import best_precision
 from openmed.tracking import make_wandb_logger, run_name
-from openmed.training.callbacks import EpochLines, ExactResume, GracefulStop, Throughput
+from openmed.training.callbacks import DevLine, EpochLines, ExactResume, GracefulStop, Throughput
+from openmed.training.result import task_of
 
 LAST = "last.ckpt"
 HIGH_FOR_ALL_WEIGHTS = 1e-3
@@ -55,27 +56,71 @@ def resolve_precision(config: DictConfig) -> str:
 
 
 def build_datamodule(config: DictConfig) -> NerDataModule:
-    """The corpus's DataModule: its YAML's fields, with window, batch, seed and the backbone's tokenizer."""
+    """The corpus's DataModule: its YAML's fields, with window, batch, seed and the backbone's tokenizer.
+
+    Raises:
+        ConfigError: the dataset is no corpus but text to pre-train on.
+    """
+    _check_kind(config, NerDataModule, mend="module=dapt pre-trains on it")
     return instantiate(
         config.dataset,
-        backbone=plain(config.backbone),
-        max_pieces=config.window.max_pieces,
+        **_batches(config),
         overlap=config.window.overlap,
         max_sentences=config.window.max_sentences,
-        max_tokens=config.batch.max_tokens,
-        eval_max_tokens=config.batch.eval_max_tokens,
-        seed=config.seed,
         _convert_="all",
     )
 
 
-def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: str) -> NerModule:
-    """The network and how it learns. Frozen weights are kept in the precision that they are used in."""
+def build_text_datamodule(config: DictConfig) -> TextDataModule:
+    """The packed text's DataModule.
+
+    Raises:
+        ConfigError: the dataset is a corpus for taggers.
+    """
+    _check_kind(config, TextDataModule, mend="for module=dapt choose packed text, such as dataset=dapt_mix")
+    return instantiate(config.dataset, **_batches(config), mask=plain(config.mask), _convert_="all")
+
+
+def _batches(config: DictConfig) -> dict[str, Any]:
+    return {
+        "backbone": plain(config.backbone),
+        "max_pieces": config.window.max_pieces,
+        "max_tokens": config.batch.max_tokens,
+        "eval_max_tokens": config.batch.eval_max_tokens,
+        "seed": config.seed,
+    }
+
+
+def _check_kind(config: DictConfig, wanted: type, *, mend: str) -> None:
+    if str(config.dataset._target_).rpartition(".")[2] != wanted.__name__:
+        raise ConfigError(f"dataset={config.dataset.name} is not for this module", mend=mend)
+
+
+def build_dapt_module(config: DictConfig, *, precision: str) -> DaptModule:
+    """The masked language model and how it learns."""
+    _warn_of_high_rate(config)
+    return instantiate(
+        config.module,
+        backbone=plain(config.backbone),
+        lora=plain(config.lora),
+        optim=plain(config.optim),
+        max_pieces=config.window.max_pieces,
+        frozen_dtype="bfloat16" if precision == "bf16-mixed" else "float32",
+        _convert_="all",
+    )
+
+
+def _warn_of_high_rate(config: DictConfig) -> None:
     if config.lora.rank is None and config.optim.lr > HIGH_FOR_ALL_WEIGHTS:
         log.warning(
             "lora=none trains all weights with lr %g, a rate for adapters; optim=full has one for all weights",
             config.optim.lr,
         )
+
+
+def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: str) -> NerModule:
+    """The network and how it learns. Frozen weights are kept in the precision that they are used in."""
+    _warn_of_high_rate(config)
     return instantiate(
         config.module,
         backbone=plain(config.backbone),
@@ -88,7 +133,7 @@ def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: st
     )
 
 
-def num_epochs(config: DictConfig, datamodule: NerDataModule) -> int:
+def num_epochs(config: DictConfig, datamodule: NerDataModule | TextDataModule) -> int:
     """`trainer.max_epochs` where given, else `length`: so many epochs, and more on a corpus that is small."""
     if config.trainer.max_epochs is not None:
         return config.trainer.max_epochs
@@ -121,8 +166,8 @@ def build_logger(config: DictConfig, folder: Path, *, group: str | None, run_id:
             seed=config.seed,
         ),
         group=config.logger.group or group,
-        tags=["ner", config.dataset.name, config.backbone.name, *config.tags],
-        job_type="ner",
+        tags=[task_of(config), config.dataset.name, config.backbone.name, *config.tags],
+        job_type=task_of(config),
         save_dir=folder,
         config=plain(config),
         mode=config.logger.mode,
@@ -133,9 +178,13 @@ def build_logger(config: DictConfig, folder: Path, *, group: str | None, run_id:
 
 
 def build_trainer(
-    config: DictConfig, folder: Path, logger: Logger | None, *, precision: str, epochs: int
+    config: DictConfig, folder: Path, logger: Logger | None, *, precision: str, epochs: int, dev_line: DevLine
 ) -> tuple[L.Trainer, Throughput]:
-    """The Lightning Trainer with our callbacks before those of `conf/callbacks`."""
+    """The Lightning Trainer with our callbacks before those of `conf/callbacks`.
+
+    Args:
+        dev_line: what a line of progress says of dev, made of the logged metrics.
+    """
     throughput = Throughput()
     # Throughput counts a step before GracefulStop may save and leave.
     callbacks: list[L.Callback] = [ExactResume(), throughput, GracefulStop(folder / "checkpoints" / LAST)]
@@ -149,7 +198,7 @@ def build_trainer(
 
         callbacks.append(RichProgressBar(leave=True))
     else:
-        callbacks.append(EpochLines())
+        callbacks.append(EpochLines(dev_line))
     trainer = instantiate(
         config.trainer,
         precision=precision,

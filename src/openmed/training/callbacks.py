@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,9 @@ import torch
 
 from openmed.encoding import Batch
 from openmed.metrics.names import DEV_F1, TRAIN_LOSS, TRAIN_TOKENS, TRAIN_TOKENS_PER_SECOND, score_name
+
+Metrics = Mapping[str, Any]
+DevLine = Callable[[Metrics], str]
 
 
 class Interrupted(BaseException):
@@ -94,6 +98,8 @@ class GracefulStop(L.Callback):
     ) -> None:
         if self._received is None or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             return
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return  # gradients that wait for the optimiser's step are in no checkpoint
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".stopping")
         trainer.save_checkpoint(temporary)
@@ -167,9 +173,14 @@ class Throughput(L.Callback):
 
 
 class EpochLines(L.Callback):
-    """One line an epoch, for logs and other places where a progress bar makes no sense."""
+    """One line each time that dev was scored, for logs and other places where a progress bar makes no sense.
 
-    def __init__(self) -> None:
+    Args:
+        dev_line: of the logged metrics, what the line says of dev.
+    """
+
+    def __init__(self, dev_line: DevLine) -> None:
+        self._dev_line = dev_line
         self._began = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -177,16 +188,25 @@ class EpochLines(L.Callback):
             return
         metrics = trainer.callback_metrics
         seconds = time.perf_counter() - self._began
-        done, wanted = trainer.current_epoch + 1, trainer.max_epochs
-        views = ", ".join(
-            f"{view} {float(metrics[score_name('dev', 'f1', view)]):.4f}"
-            for view in ("sentences", "documents")
-            if score_name("dev", "f1", view) in metrics
-        )
+        batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        done, wanted = trainer.current_epoch + batches / trainer.num_training_batches, trainer.max_epochs
         loss = metrics.get(f"{TRAIN_LOSS}_step", metrics.get(TRAIN_LOSS))
         shown_loss = f"loss {float(loss):.4f}, " if loss is not None else ""
-        left = f", {seconds / done * (wanted - done):.0f} s left" if wanted else ""
-        print(
-            f"epoch {done}/{wanted}: {shown_loss}dev F1 {float(metrics[DEV_F1]):.4f} ({views}), {seconds:.0f} s{left}",
-            flush=True,
-        )
+        left = f", {seconds / done * (wanted - done):.0f} s left" if wanted and done else ""
+        print(f"epoch {done:.4g}/{wanted}: {shown_loss}{self._dev_line(metrics)}, {seconds:.0f} s{left}", flush=True)
+
+
+def f1_line(metrics: Metrics) -> str:
+    """`dev F1 0.8227 (sentences 0.8227, documents 0.8159)`."""
+    views = ", ".join(
+        f"{view} {float(metrics[score_name('dev', 'f1', view)]):.4f}"
+        for view in ("sentences", "documents")
+        if score_name("dev", "f1", view) in metrics
+    )
+    return f"dev F1 {float(metrics[DEV_F1]):.4f} ({views})"
+
+
+def perplexity_line(metrics: Metrics) -> str:
+    """`held-out perplexity 12.34, accuracy 0.5012`."""
+    perplexity, accuracy = (float(metrics[score_name("dev", name)]) for name in ("perplexity", "accuracy"))
+    return f"held-out perplexity {perplexity:.2f}, accuracy {accuracy:.4f}"

@@ -13,7 +13,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 from openmed.errors import OpenMedError, nearest
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from openmed.corpora import conf_folder
+from openmed.choices import conf_folder
 from openmed.errors import RunError
 from openmed.training.friendly import explain
 

@@ -75,7 +75,7 @@ def report(config: DictConfig, logger: Logger | None, result: dict[str, Any], de
             logger,
             folder / "model",
             name=artefact_name(result["run_id"]),
-            parents=result["parents"],
+            parents=[artefact_name(run, "encoder") for run in result["parents"]],
             metadata=metadata,
         )
     log_summary(logger, result)

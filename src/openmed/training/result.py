@@ -14,6 +14,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from openmed.artefact import lineage
+from openmed.errors import ConfigError, nearest
 from openmed.tracking import git_commit, hardware, versions
 from openmed.writers import atomic_path
 
@@ -27,7 +29,7 @@ def start_result(config: DictConfig, *, run_id: str) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
-        "module": "ner",
+        "module": task_of(config),
         "dataset": config.dataset.name,
         "backbone": config.backbone.name,
         "seed": config.seed,
@@ -43,8 +45,21 @@ def start_result(config: DictConfig, *, run_id: str) -> dict[str, Any]:
         "hardware": hardware(),
         "git_commit": git_commit(Path(__file__).parent),
         "config_sha256": config_digest(config),
-        "parents": [],
+        "parents": lineage(config.backbone.weights),
     }
+
+
+def task_of(config: DictConfig) -> str:
+    """ "ner" or "dapt", by the module's class.
+
+    Raises:
+        ConfigError: another class.
+    """
+    name = str(config.module._target_).rpartition(".")[2]
+    tasks = {"NerModule": "ner", "DaptModule": "dapt"}
+    if name not in tasks:
+        raise ConfigError(f"module._target_ names {name}", mend=nearest(name, tasks))
+    return tasks[name]
 
 
 def config_digest(config: DictConfig) -> str:

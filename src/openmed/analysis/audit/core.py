@@ -19,11 +19,12 @@ from openmed.analysis.audit.losses import reading_losses
 from openmed.analysis.audit.mentions import mention_conflicts
 from openmed.analysis.audit.offsets import offset_faults
 from openmed.analysis.audit.repeats import repeats
-from openmed.analysis.audit.tokenizers import backbone_named, tokenizer_fit
+from openmed.analysis.audit.tokenizers import tokenizer_fit
 from openmed.analysis.leakage import Rule, Seen, Subset, clean_subset
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
 from openmed.corpora import CorpusSpec, Split, is_here, load_spec, load_split
 from openmed.errors import DataError
+from openmed.networks import BackboneSpec
 
 SCHEMA_VERSION = 1
 
@@ -152,7 +153,7 @@ def audit_corpus(
     """
     spec = load_spec(corpus) if isinstance(corpus, str) else corpus
     for name in backbones:
-        backbone_named(name)  # a slip of the pen is told before minutes of work
+        BackboneSpec.named(name)  # a slip of the pen is told before minutes of work
     missing = {split: file for split in spec.splits if (file := missing_file(spec, split))}
     loaded = {split: load_split(spec, split) for split in spec.splits if split not in missing}
     if not loaded:

@@ -16,35 +16,20 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import yaml
 
 from openmed.analysis.audit.finding import KEPT_EXAMPLES, Finding, Splits, Weight, number, percent, quote
 from openmed.analysis.audit.losses import noted
 from openmed.analysis.report.blocks import Cell, Table
-from openmed.corpora import conf_folder
 from openmed.encoding import NUM_SPECIAL, EncodedCorpus, PieceEncoder, choose_splitter, encode_documents
 from openmed.encoding.corpus import LONG_WORD
 from openmed.encoding.info import MAX_WORD_PIECES
-from openmed.errors import BackboneError, ConfigError, nearest
+from openmed.errors import BackboneError
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.spans import Document, Range, Span
 from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, NESTED, NO_WORD, tag_names
 
 WINDOW = 256
 _CHUNK = 200
-
-
-def backbone_named(name: str) -> BackboneSpec:
-    """The spec in `conf/backbone/<name>.yaml`.
-
-    Raises:
-        ConfigError: no such backbone.
-    """
-    folder = conf_folder() / "backbone"
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in names:
-        raise ConfigError(f"unknown backbone {name!r}", mend=nearest(name, names))
-    return BackboneSpec.from_mapping(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def tokenizer_fit(name: str, splits: Splits) -> Finding:
@@ -55,7 +40,7 @@ def tokenizer_fit(name: str, splits: Splits) -> Finding:
     """
     title = f"The tokenizer of {name}"
     try:
-        tokenizer = load_tokenizer(backbone_named(name))
+        tokenizer = load_tokenizer(BackboneSpec.named(name))
     except BackboneError as error:
         verdict = f"Not available here, so not looked at: {error.problem}."
         return Finding(f"tokenizer_{name}", title, Weight.NOTE, verdict, counts={"available": False})

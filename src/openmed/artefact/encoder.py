@@ -1,0 +1,116 @@
+"""What pre-training leaves behind: an encoder in plain Hugging Face form, and the bare adapter beside it.
+
+    encoder/     config.json, model.safetensors (adapter merged), tokenizer, README.md (lineage), openmed.json
+    adapter/     PEFT's own format, openmed.json with the backbone that it belongs to
+
+`backbone.weights=` takes either; `lineage` tells which run made it.
+
+    save_encoder(folder / "encoder", network, tokenizer, backbone=spec, lora=lora, provenance={...})
+    lineage("outputs/.../encoder")      # ["1a2b3c4d"], the run's id
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from openmed.networks.backbone import BackboneSpec
+from openmed.networks.lora import LoraSpec, quiet_peft
+from openmed.networks.masked_lm import MaskedLM, build_masked_lm
+from openmed.networks.weights import LINEAGE
+from openmed.writers.atomic import atomic_path
+
+KIND = "encoder"
+SCHEMA_VERSION = 1
+
+
+def save_encoder(
+    folder: str | PathLike[str],
+    network: MaskedLM,
+    tokenizer: Any,
+    *,
+    backbone: BackboneSpec,
+    lora: LoraSpec | None,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the whole model, adapter merged, in float32; whole or not at all.
+
+    The adapter is merged into weights loaded anew: those at hand were rounded to bfloat16 for training.
+
+    Args:
+        provenance: JSON-like facts: run_id, dataset, perplexities, versions, parents.
+    """
+    model = network.transformer
+    if lora is not None:
+        fresh, _ = build_masked_lm(backbone, lora, fast=False)
+        fresh.load_state_dict(network.trainable_state(), strict=False)
+        with quiet_peft():
+            model = fresh.model.merge_and_unload()  # pyright: ignore[reportCallIssue]
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(parents=True)
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        _write_lineage(temporary, network, backbone, provenance)
+        (temporary / "README.md").write_text(_card(backbone, lora, provenance), encoding="utf-8")
+
+
+def save_adapter(
+    folder: str | PathLike[str], network: MaskedLM, *, backbone: BackboneSpec, provenance: Mapping[str, Any]
+) -> None:
+    """Write the adapter alone, as PEFT does; the head of the language model is not part of it."""
+    model: Any = network.model
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(parents=True)
+        model.peft_config["default"].base_model_name_or_path = backbone.weights
+        model.peft_config["default"].revision = network.revision
+        model.save_pretrained(temporary, save_embedding_layers=False)
+        (temporary / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+        _write_lineage(temporary, network, backbone, provenance)
+
+
+def lineage(weights: str) -> list[str]:
+    """Ids of the runs that an encoder comes from, nearest first; none for weights of the hub or a package."""
+    place = Path(weights).expanduser() / LINEAGE
+    if not place.is_file():
+        return []
+    provenance = json.loads(place.read_text(encoding="utf-8")).get("provenance", {})
+    return [run for run in (provenance.get("run_id"), *provenance.get("parents", ())) if run]
+
+
+def _write_lineage(folder: Path, network: MaskedLM, backbone: BackboneSpec, provenance: Mapping[str, Any]) -> None:
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": KIND,
+        "backbone": replace(backbone, revision=network.revision).as_dict(),
+        "base_digest": network.base_digest,
+        "provenance": dict(provenance),
+    }
+    (folder / LINEAGE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _card(backbone: BackboneSpec, lora: LoraSpec | None, provenance: Mapping[str, Any]) -> str:
+    """A model card: what it is, what it was made from, how good, how to use it."""
+    adapted = f"LoRA of rank {lora.rank} on {lora.targets}, merged" if lora is not None else "all weights"
+    dev, dataset = provenance.get("dev") or {}, provenance.get("dataset") or {}
+    lines = [
+        f"# {backbone.name}, adapted to {dataset.get('name', 'text of a domain')}",
+        "",
+        f"Masked language model: `{backbone.weights}` pre-trained further ({adapted}).",
+        "",
+        f"- base: `{backbone.weights}`, revision {backbone.revision or 'none'}",
+        f"- licence of the base: {backbone.licence or 'not stated'}",
+        f"- run: {provenance.get('run_id')}; parents: {', '.join(provenance.get('parents') or ()) or 'none'}",
+        f"- text: {dataset}",
+    ]
+    if dev:
+        lines.append(
+            f"- held-out text: perplexity {dev['perplexity']:.2f} over {dev['masked']:,.0f} masked pieces; before "
+            f"training {dev['before']['perplexity']:.2f}, with a {dev['head']} head"
+        )
+    lines += ["", "```python", "from transformers import AutoModel, AutoTokenizer", ""]
+    lines += ["model, tokenizer = (kind.from_pretrained(FOLDER) for kind in (AutoModel, AutoTokenizer))", "```", ""]
+    return "\n".join(lines)

@@ -1,0 +1,158 @@
+"""The task `dapt`: domain-adaptive pre-training of an encoder, and what it leaves for the taggers.
+
+pretrain(context)       # -> loss on held-out text; encoder/, adapter/ and everything else are in the run folder
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+
+from openmed.artefact import save_adapter, save_encoder
+from openmed.data import TextDataModule
+from openmed.errors import ConfigError
+from openmed.metrics.names import score_name
+from openmed.modules import DaptModule
+from openmed.networks import LoraSpec
+from openmed.tracking import artefact_name, log_artefact, log_dataset, log_summary
+from openmed.training.build import (
+    build_dapt_module,
+    build_text_datamodule,
+    build_trainer,
+    num_epochs,
+    plain,
+    resolve_precision,
+)
+from openmed.training.callbacks import perplexity_line
+from openmed.training.context import RunContext, fit, load_best, train_facts
+from openmed.training.outputs import shown
+from openmed.training.result import write_result
+
+ENCODER, ADAPTER = "encoder", "adapter"
+SCORES = ("loss", "perplexity", "accuracy", "masked")
+
+
+def pretrain(context: RunContext) -> float:
+    """Fit, take the best checkpoint, score the held-out text, save the encoder, tell everyone.
+
+    Returns:
+        loss on the held-out text, in nats a masked piece.
+
+    Raises:
+        ConfigError: a test split asked for.
+    """
+    config, folder, result = context.config, context.folder, context.result
+    if config.test:
+        raise ConfigError("test=true with module=dapt", mend="pre-training has no test split; leave test out")
+    precision = resolve_precision(config)
+    datamodule = build_text_datamodule(config)
+    datamodule.setup("fit")
+    module = build_dapt_module(config, precision=precision)
+    epochs = num_epochs(config, datamodule)
+    trainer, throughput = build_trainer(
+        config, folder, context.logger, precision=precision, epochs=epochs, dev_line=perplexity_line
+    )
+    before = _held_out(trainer, module, datamodule)
+    _announce(context, datamodule, module, trainer, epochs, before)
+    fit(context, trainer, module, datamodule)
+
+    load_best(trainer, module)
+    head = "pretrained" if module.trained_head else "fresh"
+    result["params"] = module.network.num_parameters()
+    result["train"] = train_facts(trainer, throughput)
+    result["dev"] = {**_held_out(trainer, module, datamodule), "before": before, "head": head}
+    result |= {"data": datamodule.describe(), "status": "finished"}
+    if trainer.is_global_zero:
+        _write_outputs(context, module, datamodule)
+        write_result(folder, result)
+        _report(context)
+    trainer.strategy.barrier()
+    return result["dev"]["loss"]
+
+
+def _held_out(trainer: L.Trainer, module: DaptModule, datamodule: TextDataModule) -> dict[str, float]:
+    (scores,) = trainer.validate(module, datamodule, verbose=False)
+    return {name: scores[score_name("dev", name)] for name in SCORES}
+
+
+def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextDataModule) -> None:
+    """The encoder and, with LoRA, the bare adapter."""
+    result = context.result
+    provenance: dict[str, Any] = {
+        "run_id": result["run_id"],
+        "dataset": {"name": result["dataset"], "counts": result["data"]["counts"]},
+        "seed": result["seed"],
+        "dev": result["dev"],
+        "versions": result["versions"],
+        "git_commit": result["git_commit"],
+        "parents": result["parents"],
+    }
+    backbone = datamodule.backbone
+    lora = LoraSpec.from_mapping(plain(context.config.lora)) if context.config.module.train_encoder else None
+    save_encoder(
+        context.folder / ENCODER,
+        module.network,
+        datamodule.tokenizer,
+        backbone=backbone,
+        lora=lora,
+        provenance=provenance,
+    )
+    if lora is not None:
+        save_adapter(context.folder / ADAPTER, module.network, backbone=backbone, provenance=provenance)
+
+
+def _announce(
+    context: RunContext,
+    datamodule: TextDataModule,
+    module: DaptModule,
+    trainer: L.Trainer,
+    epochs: int,
+    before: dict[str, float],
+) -> None:
+    """Say what is about to happen, before it takes hours."""
+    if not trainer.is_global_zero:
+        return
+    params, counts = module.network.num_parameters(), datamodule.describe()["counts"]
+    head = "" if module.trained_head else "; its weights bring no head, so a fresh one is trained"
+    print(
+        f"{datamodule.name}: {counts['train']['tokens']:,} pieces of text in {counts['train']['passages']:,} passages, "
+        f"{counts['dev']['tokens']:,} held out\n"
+        f"{context.config.backbone.name}: {params['trainable']:,} of {params['total']:,} parameters trained "
+        f"({params['trainable_percent']:.2f}%), {epochs} epochs, {trainer.precision} on "
+        f"{trainer.strategy.root_device.type}, in {shown(context.folder)}\n"
+        f"held-out perplexity before: {before['perplexity']:,.2f}{head}",
+        flush=True,
+    )
+
+
+def _report(context: RunContext) -> None:
+    result, folder = context.result, context.folder
+    log_dataset(
+        context.logger,
+        name=result["dataset"],
+        files=result["data"]["files"],
+        metadata={"counts": result["data"]["counts"]},
+    )
+    if context.config.logger.get("log_model"):
+        log_artefact(
+            context.logger,
+            folder / ENCODER,
+            name=artefact_name(result["run_id"], ENCODER),
+            type=ENCODER,
+            parents=[artefact_name(run, ENCODER) for run in result["parents"]],
+            metadata={"dev": result["dev"], "dataset": result["dataset"], "backbone": result["backbone"]},
+        )
+    log_summary(context.logger, result)
+    dev, train = result["dev"], result["train"]
+    before = dev["before"]
+    print(
+        f"held-out perplexity {before['perplexity']:,.2f} -> {dev['perplexity']:,.2f}, accuracy "
+        f"{100 * before['accuracy']:.1f}% -> {100 * dev['accuracy']:.1f}% of {dev['masked']:,.0f} masked pieces\n"
+        f"trained {train['tokens']:,} pieces in {train['steps']:,} steps, {train['seconds']:,.0f} s at "
+        f"{train['tokens_per_second']:,.0f} pieces/s\n"
+        f"encoder  {shown(folder / ENCODER)}\n"
+        f"train a tagger on it: python train.py dataset=ncbi backbone={result['backbone']} "
+        f"backbone.weights={shown(folder / ENCODER)}",
+        flush=True,
+    )

