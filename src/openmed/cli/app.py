@@ -13,6 +13,8 @@ import typer
 
 from openmed.cli.corpora import corpora_app
 from openmed.cli.predict import predict
+from openmed.cli.pretrain_text import app as pretrain_text
+from openmed.cli.reproduce import reproduce
 from openmed.cli.score import score
 from openmed.errors import OpenMedError
 
@@ -27,7 +29,9 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(score)
+app.command()(reproduce)
 app.add_typer(corpora_app, name="corpora")
+app.add_typer(pretrain_text, name="pretrain-text")
 
 
 @app.callback(invoke_without_command=True)

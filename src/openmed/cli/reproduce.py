@@ -1,0 +1,106 @@
+"""`openmed reproduce [PLAN]`: a whole plan of runs, resumable, that ends in tables.
+
+openmed reproduce dapt-effect --plan        # what it would do, and what is done
+openmed reproduce dapt-effect               # do it; broken off, the same command goes on
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from openmed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from openmed.reproduce import Plan
+
+DEFAULT = "dapt-effect"
+
+
+def reproduce(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="of conf/reproduce, or a YAML")] = DEFAULT,
+    show_plan: Annotated[bool, typer.Option("--plan", help="only say what there is to do")] = False,
+    table: Annotated[bool, typer.Option("--table", help="only show the tables of what is done")] = False,
+    backbones: Annotated[str | None, typer.Option(help="others than the plan's, with commas between")] = None,
+    corpora: Annotated[str | None, typer.Option(help="others than the plan's, with commas between")] = None,
+    seeds: Annotated[int | None, typer.Option(help="seeds 1 to this")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the runs; outputs/reproduce/PLAN")] = None,
+    results: Annotated[Path | None, typer.Option(help="file of the outcomes; OUT/results.json")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables there, too")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Pre-train encoders, train taggers on them, compare; skip what is done already."""
+    from openmed.reproduce import Plan, carry_out, read_results
+
+    wanted = _changed(Plan.read(plan), backbones, corpora, seeds)
+    out = out or Path("outputs") / "reproduce" / wanted.name
+    place = results or out / "results.json"
+    if show_plan:
+        _show_plan(wanted, place, as_json=as_json)
+        return
+    if table:
+        outcomes: dict[str, Any] = read_results(place)
+    else:
+        outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True))
+    _show_tables(wanted, outcomes, plan, place, markdown=markdown, as_json=as_json)
+
+
+def _changed(plan: Plan, backbones: str | None, corpora: str | None, seeds: int | None) -> Plan:
+    changes: dict[str, Any] = {}
+    if backbones:
+        changes["backbones"] = tuple(backbones.split(","))
+    if corpora:
+        changes["corpora"] = tuple(corpora.split(","))
+    if seeds is not None:
+        if seeds < 1:
+            raise ConfigError(f"--seeds {seeds} must be at least 1")
+        changes["seeds"] = tuple(range(1, seeds + 1))
+    return replace(plan, **changes)
+
+
+def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
+    """Each cell, whether it is done, and what it took, or what its like took."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from openmed.reproduce.run import cell_keys, forecast, is_done, read_results
+
+    done, keys = read_results(place), cell_keys(plan)
+    seconds = forecast(plan, done, keys)
+    rows = [{"cell": name, "done": is_done(done, name, keys), "seconds": seconds[name]} for name in keys]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("run", "state", "minutes", title=f"{plan.name}: {len(rows)} runs", title_justify="left")
+    for row in rows:
+        minutes = "?" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}"
+        table.add_row(row["cell"], "done" if row["done"] else "open", minutes)
+    console = Console()
+    console.print(table)
+    still = [row["seconds"] for row in rows if not row["done"]]
+    known = [value for value in still if value is not None]
+    unknown = f", and {len(still) - len(known)} runs whose like has not been done" if len(known) < len(still) else ""
+    console.print(f"{len(still)} open: about {sum(known) / 60:.0f} minutes{unknown}")
+
+
+def _show_tables(
+    plan: Plan, outcomes: dict[str, Any], named: str, place: Path, *, markdown: Path | None, as_json: bool
+) -> None:
+    from openmed.analysis.report.blocks import Prose, Section
+    from openmed.analysis.report.markdown import to_markdown
+    from openmed.analysis.report.terminal import print_sections
+    from openmed.reproduce import tables
+
+    sections = tables(plan, outcomes)
+    if markdown is not None:
+        told = Section("", [Prose(f"openmed reproduce {named} --results {place}")])
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        markdown.write_text(to_markdown(plan.title or plan.name, [told, *sections]), encoding="utf-8")
+    if as_json:
+        print(json.dumps(outcomes))
+    else:
+        print_sections(sections)

