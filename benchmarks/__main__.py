@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.ceiling import ceiling
+from benchmarks.dapt import dapt
 from benchmarks.facts import machine_facts
 from benchmarks.growth import growth
 from benchmarks.plot import plot_ratios
@@ -56,6 +57,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, Sizes], list[Row]]] = {
     "start-up": start_up,
     "encode": encode,
     "predict": predict,
+    "pre-train": dapt,
     "growth": growth,
     "gpu": on_a_gpu,
 }

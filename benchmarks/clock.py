@@ -56,7 +56,7 @@ class StepClock(L.Callback):
         return self._stop_after_pieces is not None and num_steps > WARMUP_STEPS and trained >= self._stop_after_pieces
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and DEV_F1 in trainer.callback_metrics:
             self._marks.evaluation(epoch=trainer.current_epoch + 1, f1=float(trainer.callback_metrics[DEV_F1]))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

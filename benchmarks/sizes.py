@@ -26,6 +26,7 @@ class Sizes:
         tagger_steps: optimiser steps of the model that is used for prediction.
         documents: raw abstracts that are tagged, dev's 100 first.
         trial_documents: on which the pipeline's batch size and arithmetic are chosen.
+        dapt_steps, dapt_peer_steps: of a timed pre-training, 16 rows of 256 pieces each.
         growth: how many times the corpus is repeated.
         growth_pieces: text pieces of a timed training on it.
         products: matrix products timed at a time.
@@ -39,6 +40,8 @@ class Sizes:
     tagger_steps: int = 150
     documents: int = 300
     trial_documents: int = 48
+    dapt_steps: int = WARMUP_STEPS + 12
+    dapt_peer_steps: int = WARMUP_STEPS + 6
     growth: tuple[int, ...] = (1, 10, 100)
     growth_pieces: int = 20_000
     products: int = 40
@@ -55,6 +58,8 @@ class Sizes:
             tagger_steps=5,
             documents=110,
             trial_documents=4,
+            dapt_steps=WARMUP_STEPS + 1,
+            dapt_peer_steps=WARMUP_STEPS + 1,
             growth=(1, 2),
             growth_pieces=2_000,
             products=2,
