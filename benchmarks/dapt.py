@@ -51,7 +51,7 @@ def dapt(scratch: Path, sizes: Sizes) -> list[Row]:
         ]
         return Ran(run_command(arguments, log=folder / "mlm.log"), read_marks(marks))
 
-    difference = _loss_difference(scratch / "equal", settings, num_steps=sizes.equal_steps // 3 + 1)
+    difference = _loss_difference(scratch / "equal", settings, num_steps=sizes.equal_steps // 6 + 1)
     if difference > EQUAL_LOSS:
         raise NotEqual(f"losses differ by {difference:.4f} from those of transformers' and PEFT's own forward")
     measurements: dict[str, Callable[[Path], Ran]] = {"ours": mine, PEER: peer}

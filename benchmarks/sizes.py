@@ -38,12 +38,12 @@ class Sizes:
     grouped_steps: int = WARMUP_STEPS + 42
     equal_steps: int = 30
     tagger_steps: int = 150
-    documents: int = 300
+    documents: int = 250
     trial_documents: int = 48
-    dapt_steps: int = WARMUP_STEPS + 12
-    dapt_peer_steps: int = WARMUP_STEPS + 6
+    dapt_steps: int = WARMUP_STEPS + 8
+    dapt_peer_steps: int = WARMUP_STEPS + 4
     growth: tuple[int, ...] = (1, 10, 100)
-    growth_pieces: int = 20_000
+    growth_pieces: int = 15_000
     products: int = 40
 
     @classmethod
