@@ -29,6 +29,7 @@ from benchmarks.process import call, in_fresh_process
 from benchmarks.rows import Row, not_measured
 from benchmarks.sizes import Sizes
 from benchmarks.table import print_ceiling, print_rows
+from benchmarks.text_build import text_build
 from benchmarks.throughput import start_up, train_all_linear, train_query_value
 
 RESULTS = Path(__file__).parent / "results"
@@ -58,6 +59,7 @@ BENCHMARKS: Mapping[str, Callable[[Path, Sizes], list[Row]]] = {
     "encode": encode,
     "predict": predict,
     "pre-train": dapt,
+    "build-text": text_build,
     "growth": growth,
     "gpu": on_a_gpu,
 }

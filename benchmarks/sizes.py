@@ -27,6 +27,7 @@ class Sizes:
         documents: raw abstracts that are tagged, dev's 100 first.
         trial_documents: on which the pipeline's batch size and arithmetic are chosen.
         dapt_steps, dapt_peer_steps: of a timed pre-training, 16 rows of 256 pieces each.
+        build_megabytes: of raw text that is built.
         growth: how many times the corpus is repeated.
         growth_pieces: text pieces of a timed training on it.
         products: matrix products timed at a time.
@@ -36,12 +37,13 @@ class Sizes:
     pieces: int = 60_000
     peer_steps: int = WARMUP_STEPS + 25
     grouped_steps: int = WARMUP_STEPS + 42
-    equal_steps: int = 30
+    equal_steps: int = 18
     tagger_steps: int = 150
-    documents: int = 250
+    documents: int = 220
     trial_documents: int = 48
     dapt_steps: int = WARMUP_STEPS + 8
     dapt_peer_steps: int = WARMUP_STEPS + 4
+    build_megabytes: float = 4.0
     growth: tuple[int, ...] = (1, 10, 100)
     growth_pieces: int = 15_000
     products: int = 40
@@ -60,6 +62,7 @@ class Sizes:
             trial_documents=4,
             dapt_steps=WARMUP_STEPS + 1,
             dapt_peer_steps=WARMUP_STEPS + 1,
+            build_megabytes=0.1,
             growth=(1, 2),
             growth_pieces=2_000,
             products=2,

@@ -34,7 +34,7 @@ def test_a_build_for_people_and_for_machines(tmp_path, no_corpora):
     mix, out = write_mix(tmp_path), tmp_path / "out"
     shown = CliRunner().invoke(app, ["pretrain-text", "build", str(mix), "--out", str(out)])
     assert shown.exit_code == 0, shown.output
-    assert "fewer than the mix asks for" in " ".join(shown.output.split())
+    assert "fewer than asked for" in " ".join(shown.output.split())
     assert f"dataset.folder={out}" in shown.output.replace("\n", "")
     again = CliRunner().invoke(app, ["pretrain-text", "build", str(mix), "--out", str(out), "--json"])
     manifest = json.loads(again.stdout)

@@ -82,6 +82,31 @@ def test_without_lora_all_of_it_learns_and_the_head_alone_on_demand(spec, batch)
     assert 0 < head.num_parameters()["trainable_percent"] < 60
 
 
+def test_scores_come_in_the_precision_of_the_encoders_products(spec, batch):
+    frozen = build(spec, frozen_dtype=torch.bfloat16)
+    whole = build(spec, None)
+    assert frozen(batch).dtype == torch.bfloat16
+    assert whole(batch).dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert whole(batch).dtype == frozen(batch).dtype == torch.bfloat16
+
+
+def test_the_work_of_a_step_is_counted(spec):
+    """By hand: weights of linear layers times 2 forward, 2 back through them, 2 for their own gradient."""
+    network = build(spec)
+    prefix = f"{network.transformer.base_model_prefix}."
+    linear = {n: m.weight for n, m in network.transformer.named_modules() if isinstance(m, torch.nn.Linear)}
+    inside = {n: w for n, w in linear.items() if n.startswith(prefix)}
+    frozen = sum(w.numel() for w in inside.values() if not w.requires_grad)
+    adapters = sum(w.numel() for w in inside.values() if w.requires_grad)
+    outside = {n: w for n, w in linear.items() if n not in inside}
+    head = sum((6 if w.requires_grad else 4) * w.numel() for w in outside.values())
+    assert adapters
+    assert network.flops_per_token(0.15) == pytest.approx(4 * frozen + 6 * adapters + 0.15 * head)
+    alone = build(spec, None, train_encoder=False)
+    assert alone.flops_per_token(0.5) == pytest.approx(2 * frozen + 0.5 * head)
+
+
 def test_it_says_whether_the_head_came_with_the_weights(hub_cache, tmp_path):
     with offline_hub(hub_cache):
         found = {name: load_masked_lm(backbone_spec(name))[1] for name in FAMILIES}

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_every_step_is_counted(built):
     assert manifest["contamination"]["ncbi/test"]["passages"] == 2
     shared = [example["shared"] for example in manifest["contamination"]["ncbi/test"]["examples"]]
     assert "document 777" in shared
+    assert manifest["decontaminated_against"] == ["ncbi/test"]
     assert manifest["not_decontaminated_against"] == ["bc4chemd"]
     assert a["exact_duplicates"] == 5
     assert a["near_duplicates"] == 5
@@ -161,9 +163,34 @@ def test_what_is_done_is_not_done_again(mix, tmp_path, monkeypatch):
     assert build(mix, out)["name"] == "test"
 
 
-def test_another_backbone_is_packed_from_the_same_clean_text(mix, built, tmp_path):
-    from dataclasses import replace
+@pytest.mark.parametrize("lost", ["tokens", "json", "all"])
+def test_a_pack_that_was_lost_or_cut_off_is_made_again(mix, built, tmp_path, lost):
+    out = tmp_path / "out"
+    shutil.copytree(built[0], out)
+    pack = out / "packed" / "tiny"
+    if lost == "all":
+        shutil.rmtree(pack)
+    elif lost == "json":
+        (pack / "index.json").unlink()
+        (pack / "train-00000.json").unlink()
+    else:
+        with (pack / "train-00000.tokens").open("ab") as file:
+            file.truncate(10)
+    assert build(mix, out) == built[1]
+    assert passages(out) == passages(built[0])
 
+
+def test_nothing_held_out_is_no_text(mix, tmp_path):
+    with pytest.raises(DataError, match="Raise heldout_fraction"):
+        build(replace(mix, heldout_fraction=1e-9), tmp_path / "out")
+
+
+def test_the_first_backbone_decides_what_the_passages_are(mix):
+    assert replace(mix, backbones=("tiny", "minilm")).digest() == mix.digest()
+    assert replace(mix, backbones=("minilm", "tiny")).digest() != mix.digest()
+
+
+def test_another_backbone_is_packed_from_the_same_clean_text(mix, built, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(built[0], out)
     manifest = build(replace(mix, backbones=("tiny", "minilm")), out)

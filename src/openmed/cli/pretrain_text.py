@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -56,39 +57,46 @@ def build(
 
 
 def _print(manifest: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    """What became of each source, and why."""
+    from openmed.analysis.report.blocks import Prose, Section, Table
+    from openmed.analysis.report.terminal import print_sections
 
-    table = Table(title=f"{manifest['name']}: passages of each source", title_justify="left")
-    columns = ("texts", "passages", "low_quality", "contaminated", "exact_duplicates", "near_duplicates", "clean")
-    table.add_column("source")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
-    for name, counts in manifest["sources"].items():
-        cells = [counts[key] if isinstance(counts[key], int) else sum(counts[key].values()) for key in columns]
-        table.add_row(name, *(f"{cell:,}" for cell in cells))
-    console = Console()
-    console.print(table)
-    left_out = {
-        f"{name}, {reason}": number
-        for name, counts in manifest["sources"].items()
-        for reason, number in counts["left_out"].items()
-    }
-    if left_out:
-        console.print("left out: " + "; ".join(f"{what} {number:,}" for what, number in left_out.items()))
-    for name, number in manifest["short"].items():
-        console.print(f"[bold]{name} has only {number:,} passages, fewer than the mix asks for[/bold]")
-    splits = manifest["contamination"]
-    found = ", ".join(f"{split} {entry['passages']:,}" for split, entry in splits.items()) or "none"
-    console.print(f"contaminated, by what they stand in: {found}")
-    if manifest["not_decontaminated_against"]:
-        console.print(f"not at hand, so not looked at: {', '.join(manifest['not_decontaminated_against'])}")
+    sources: dict[str, dict[str, Any]] = manifest["sources"]
+    rows = [
+        (
+            name,
+            counts["texts"],
+            counts["passages"],
+            sum(counts["low_quality"].values()),
+            counts["contaminated"],
+            counts["exact_duplicates"] + counts["near_duplicates"],
+            counts["clean"],
+        )
+        for name, counts in sources.items()
+    ]
+    table = Table(("source", "texts", "passages", "poor", "contaminated", "copies", "clean"), rows)
+    counted: Counter[str] = Counter()
+    for counts in sources.values():
+        counted.update(counts["left_out"])
+    contaminated = {split: entry["passages"] for split, entry in manifest["contamination"].items()}
+    notes = [
+        f"Counted while reading and cutting: {_list(counted)}.",
+        *(f"{name} has only {number:,} passages, fewer than asked for." for name, number in manifest["short"].items()),
+        f"Contaminated, by what they stand in: {_list(contaminated)}.",
+    ]
+    if missing := manifest["not_decontaminated_against"]:
+        notes.append(f"Not at hand, so not looked at: {', '.join(missing)}.")
     for name, packed in manifest["packed"].items():
         train, heldout = packed["train"], packed["heldout"]
-        console.print(
-            f"packed for {name}: {train['tokens']:,} tokens in {train['passages']:,} passages, "
-            f"{heldout['tokens']:,} tokens held out"
+        notes.append(
+            f"Packed for {name}: {train['tokens']:,} tokens in {train['passages']:,} passages; "
+            f"{heldout['tokens']:,} tokens are held out."
         )
+    print_sections([Section(f"{manifest['name']}: passages of each source", [table, *map(Prose, notes)])])
+
+
+def _list(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{what} {number:,}" for what, number in sorted(counts.items())) or "nothing"
 
 
 @contextmanager

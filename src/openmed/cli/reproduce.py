@@ -34,7 +34,8 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
     """Pre-train encoders, train taggers on them, compare; skip what is done already."""
-    from openmed.reproduce import Plan, carry_out, read_results
+    from openmed.reproduce import Plan, carry_out, cell_keys, read_results
+    from openmed.reproduce.run import is_done
 
     wanted = _changed(Plan.read(plan), backbones, corpora, seeds)
     out = out or Path("outputs") / "reproduce" / wanted.name
@@ -43,7 +44,8 @@ def reproduce(
         _show_plan(wanted, place, as_json=as_json)
         return
     if table:
-        outcomes: dict[str, Any] = read_results(place)
+        keys, found = cell_keys(wanted), read_results(place)
+        outcomes: dict[str, Any] = {name: found[name] for name in keys if is_done(found, name, keys)}
     else:
         outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True))
     _show_tables(wanted, outcomes, plan, place, markdown=markdown, as_json=as_json)

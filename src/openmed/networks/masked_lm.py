@@ -58,17 +58,39 @@ class MaskedLM(Network):
         self._transform = TRANSFORMS[kind]
 
     def forward(self, batch: MaskedBatch) -> torch.Tensor:
-        """Scores (M, V) of the batch's masked pieces, in its order, in the encoder's precision."""
+        """Scores (M, V) of the batch's masked pieces, in its order, in the precision of the encoder's products."""
         transformer: Any = self.transformer
         hidden_BLD = self.encode(batch.input_ids, batch.attention_mask)
         decoder = transformer.get_output_embeddings()
+        dtype = self._product_dtype(hidden_BLD.device.type)
         with torch.autocast(hidden_BLD.device.type, enabled=False):
             hidden_MD = hidden_BLD.flatten(0, 1)[batch.positions].float()
             hidden_MD = transformer.get_submodule(self._transform)(hidden_MD)
-            # The widest product of all: in bfloat16 where the encoder computes in it.
-            dtype = decoder.weight.dtype if self._is_fast else hidden_BLD.dtype
             bias = None if decoder.bias is None else decoder.bias.to(dtype)
             return linear(hidden_MD.to(dtype), decoder.weight.to(dtype), bias)
+
+    def _product_dtype(self, device: str) -> torch.dtype:
+        """Of the product with the vocabulary, the widest of all: that in which the encoder multiplies."""
+        if self.encoder_dtype == torch.float32 and torch.is_autocast_enabled(device):
+            return torch.get_autocast_dtype(device)
+        return self.encoder_dtype
+
+    def flops_per_token(self, masked_fraction: float) -> float:
+        """Operations of a training step's matrix products, a token; attention's own, which go by the length, left out.
+
+        Each weight multiplies and adds once forward (2), once for the gradient of what it was given (2), and once more
+        for its own where it is trained. The head sees `masked_fraction` of the tokens.
+        """
+        transformer = self.transformer
+        prefix = f"{transformer.base_model_prefix}."
+        through_encoder = any(p.requires_grad for n, p in transformer.named_parameters() if n.startswith(prefix))
+        flops = 0.0
+        for name, module in transformer.named_modules():
+            if isinstance(module, nn.Linear):
+                inside = name.startswith(prefix)
+                per_weight = 2 + 2 * (through_encoder or not inside) + 2 * module.weight.requires_grad
+                flops += per_weight * module.weight.numel() * (1 if inside else masked_fraction)
+        return flops
 
 
 def build_masked_lm(

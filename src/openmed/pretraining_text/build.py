@@ -23,11 +23,11 @@ from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
 from openmed.pretraining_text.mix import Mix
-from openmed.pretraining_text.packed import INDEX as PACKED_INDEX
-from openmed.pretraining_text.packed import PackedIndex, Shard, tokenizer_digest
+from openmed.pretraining_text.packed import PackedIndex, PackedText, Shard, is_whole, tokenizer_digest
 from openmed.writers.atomic import atomic_path
 
 MANIFEST = "manifest.json"
+MIX = "mix.json"
 WORK = "work"
 PACKED = "packed"
 SPACE_NEEDED = 8
@@ -89,7 +89,7 @@ class _Build:
         self._claim()
         self._index_evaluated()
         stages = list_stages(self.mix, self.tasks, self.work)
-        open_packs = [name for name in self.mix.backbones if not (self.out / PACKED / name / PACKED_INDEX).is_file()]
+        open_packs = [name for name in self.mix.backbones if not _is_whole(self.out / PACKED / name)]
         whole = sum(stage.tasks * stage.weight for stage in stages) + 2 * len(self.tasks) * len(open_packs)
         done = 0.0
         for stage in stages:
@@ -98,6 +98,7 @@ class _Build:
         limits, short = self._limits()
         for name in open_packs:
             folder = self.out / PACKED / name
+            self._unmark_lost(folder, f"pack-{name}")
             dtype = "uint16" if len(self.tokenizers[name]) <= np.iinfo(np.uint16).max else "uint32"
             stage = pack_stage(
                 self.mix, self.tasks, self.work, folder=folder, backbone=name, limits=limits, dtype=dtype
@@ -129,7 +130,7 @@ class _Build:
                     mend="set OPENMED_DATA to the folder that holds it, correct its path, or leave it out",
                 )
         size = sum(_size(source.place) for source in self.mix.sources)
-        free = shutil.disk_usage(self.out).free
+        free = shutil.disk_usage(self.out).free + _size(self.out)  # what a broken-off build wrote counts as there
         if not (self.out / MANIFEST).is_file() and free < SPACE_NEEDED * size:
             raise DataError(
                 f"{free / 2**30:.1f} GiB are free, and {SPACE_NEEDED * size / 2**30:.1f} may be needed "
@@ -140,7 +141,7 @@ class _Build:
 
     def _claim(self) -> None:
         """Refuse a folder in which another text was begun: their tasks would be taken for each other's."""
-        state = self.work / "mix.json"
+        state = self.out / MIX  # not in work/, which may be deleted when all is done
         sources = {str(source.place): _size(source.place) for source in self.mix.sources}
         mine = {"mix": self.mix.digest(), "sources": sources}
         if state.is_file() and (found := json.loads(state.read_text(encoding="utf-8"))) != mine:
@@ -157,9 +158,9 @@ class _Build:
         from openmed.pretraining_text.stages import INDEX
 
         if not (self.work / INDEX).is_dir():
-            splits, _ = evaluated_splits()
+            splits, missing = evaluated_splits()
             self.progress(0.0, "reading dev and test splits")
-            index = ContaminationIndex.build(split_texts(splits), ngram=self.mix.decontaminate_ngram)
+            index = ContaminationIndex.build(split_texts(splits), ngram=self.mix.decontaminate_ngram, missing=missing)
             index.save(self.work / INDEX)
 
     def _check_not_empty(self) -> None:
@@ -190,6 +191,14 @@ class _Build:
                 short[source.name] = len(drawn)
         return [limits[task.source.name] for task in self.tasks], short
 
+    def _unmark_lost(self, folder: Path, stage: str) -> None:
+        """Forget that tasks are done whose shards are gone or cut off, so that they are done again."""
+        from openmed.pretraining_text.stages import logs
+
+        for mark in (logs(self.work, stage) / "completions").glob("*"):
+            if not all(is_whole(folder, f"{split}-{mark.name}") for split in ("train", "heldout")):
+                mark.unlink()
+
     def _write_index(self, folder: Path, name: str, dtype: str) -> None:
         splits: dict[str, list[Shard]] = {"train": [], "heldout": []}
         for split, shards in splits.items():
@@ -197,6 +206,9 @@ class _Build:
                 shard = Shard(**json.loads((folder / f"{split}-{rank:05d}.json").read_text(encoding="utf-8")))
                 if shard.tokens:
                     shards.append(shard)
+        for split, shards in splits.items():
+            if not shards:
+                raise DataError(f"no text is in {split}", path=folder, mend="raise heldout_fraction, or give more text")
         tokenizer = self.tokenizers[name]
         PackedIndex(
             tokenizer={"backbone": name, "sha256": tokenizer_digest(tokenizer)},
@@ -212,8 +224,9 @@ class _Build:
 
     def _manifest(self, short: dict[str, int]) -> dict[str, Any]:
         from openmed.pretraining_text.report import contaminated
+        from openmed.pretraining_text.stages import INDEX
 
-        _, missing = evaluated_splits()
+        evaluated = ContaminationIndex.load(self.work / INDEX)
         packed: dict[str, Any] = {}
         for name in self.mix.backbones:
             index = PackedIndex.read(self.out / PACKED / name)
@@ -228,9 +241,20 @@ class _Build:
             "sources": self._counts(),
             "short": short,
             "contamination": contaminated(self.work),
-            "not_decontaminated_against": missing,
+            "decontaminated_against": evaluated.splits,
+            "not_decontaminated_against": evaluated.missing,
             "packed": packed,
         }
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether text is packed there, every shard of its size."""
+    try:
+        for split in ("train", "heldout"):
+            PackedText.open(folder, split)
+    except DataError:
+        return False
+    return True
 
 
 def _size(place: Path) -> int:

@@ -1,7 +1,7 @@
 """No passage that stands in the dev or test split of a NER corpus may be pre-trained on.
 
-An index holds a hash of every run of `ngram` words of those splits, and the ids of their documents. A passage that
-shares one of either is contaminated.
+An index holds a hash of every run of `ngram` words of those splits, of each shorter document as a whole, and the ids of
+their documents. A passage that shares one of these is contaminated.
 
     index = ContaminationIndex.build(split_texts([("ncbi", "test"), ("s800", "dev")]), ngram=13)
     index.save(path); index = ContaminationIndex.load(path)
@@ -11,7 +11,7 @@ shares one of either is contaminated.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,11 +21,14 @@ import numpy as np
 
 from openmed.corpora import SPLITS, CorpusSpec, corpus_names, is_here, load_spec, load_split
 from openmed.errors import ConfigError
+from openmed.pretraining_text.normalise import normalise
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.spans import Document
 from openmed.writers.atomic import atomic_path
 
 EVALUATED = ("dev", "test")
+SHORTEST = 7
+"""Words of the shortest document that is looked for: fewer come together by chance."""
 NOT_CORPORA = ("custom", "demo")
 
 
@@ -40,63 +43,80 @@ class Contamination(NamedTuple):
 class ContaminationIndex:
     """Attributes:
     ngram: words of a run.
+    shorter: numbers of words of the documents that are shorter than a run.
     hashes: (num_runs,) uint64, sorted, distinct.
     owners: (num_runs,) int16, index into `splits` of the first split with the run.
     documents: id of a document -> index of its split.
     splits: "<corpus>/<split>".
+    missing: corpora with a split that was not at hand.
     """
 
     ngram: int
+    shorter: list[int]
     hashes: np.ndarray
     owners: np.ndarray
     documents: dict[str, int]
     splits: list[str]
+    missing: list[str]
 
     @classmethod
-    def build(cls, texts: Iterable[tuple[str, Document]], *, ngram: int) -> ContaminationIndex:
+    def build(
+        cls, texts: Iterable[tuple[str, Document]], *, ngram: int, missing: Sequence[str] = ()
+    ) -> ContaminationIndex:
         """Args:
             texts: (`<corpus>/<split>`, document) of all that must not be met.
+            missing: names of corpora of which not all is in `texts`.
 
         Raises:
             ConfigError: runs so short that chance would find them.
         """
         if ngram < 5:
-            raise ConfigError(f"decontaminate.ngram={ngram} finds common phrases", mend="8 to 13 words are usual")
+            raise ConfigError(f"decontaminate_ngram={ngram} finds common phrases", mend="8 to 13 words are usual")
         splits: dict[str, int] = {}
         documents: dict[str, int] = {}
-        hashes: list[np.ndarray] = []
-        owners: list[np.ndarray] = []
+        shorter: set[int] = set()
+        hashes = [np.empty(0, np.uint64)]
+        owners = [np.empty(0, np.int16)]
         for split, document in texts:
             owner = splits.setdefault(split, len(splits))
             documents.setdefault(document.group, owner)
-            runs = ngram_hashes(words(document.text), ngram)
+            found = words(" ".join(normalise(document.text)))
+            size = min(ngram, len(found))
+            if size < SHORTEST:
+                continue
+            if size < ngram:
+                shorter.add(size)
+            runs = ngram_hashes(found, size)
             hashes.append(runs)
             owners.append(np.full(len(runs), owner, dtype=np.int16))
-        distinct, first = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]), return_index=True)
-        all_owners = np.concatenate([np.empty(0, np.int16), *owners])
-        return cls(ngram, distinct, all_owners[first], documents, list(splits))
+        distinct, first = np.unique(np.concatenate(hashes), return_index=True)
+        all_owners = np.concatenate(owners)
+        return cls(ngram, sorted(shorter), distinct, all_owners[first], documents, list(splits), list(missing))
 
     def find(self, text: str, *, pmid: str | None = None) -> Contamination | None:
         """The first thing that the text shares with a split, None where it shares nothing."""
         if pmid is not None and pmid in self.documents:
             return Contamination(self.splits[self.documents[pmid]], f"document {pmid}")
         found = words(text)
-        runs = ngram_hashes(found, self.ngram)
-        if not len(runs) or not len(self.hashes):
-            return None
-        places = np.minimum(np.searchsorted(self.hashes, runs), len(self.hashes) - 1)
-        shared = np.flatnonzero(self.hashes[places] == runs)
-        if not len(shared):
-            return None
-        first = int(shared[0])
-        return Contamination(self.splits[self.owners[places[first]]], " ".join(found[first : first + self.ngram]))
+        for size in (self.ngram, *self.shorter):
+            runs = ngram_hashes(found, size)
+            if not len(runs) or not len(self.hashes):
+                continue
+            places = np.minimum(np.searchsorted(self.hashes, runs), len(self.hashes) - 1)
+            shared = np.flatnonzero(self.hashes[places] == runs)
+            if len(shared):
+                first = int(shared[0])
+                split = self.splits[self.owners[places[first]]]
+                return Contamination(split, " ".join(found[first : first + size]))
+        return None
 
     def save(self, path: str | PathLike[str]) -> None:
         with atomic_path(Path(path)) as temporary:
             temporary.mkdir()
             np.save(temporary / "hashes.npy", self.hashes)
             np.save(temporary / "owners.npy", self.owners)
-            content = {"ngram": self.ngram, "documents": self.documents, "splits": self.splits}
+            names = ("ngram", "shorter", "documents", "splits", "missing")
+            content = {name: getattr(self, name) for name in names}
             (temporary / "index.json").write_text(json.dumps(content), encoding="utf-8")
 
     @classmethod

@@ -163,9 +163,9 @@ class Mix:
         return _make(cls, {**content, "sources": sources, **parts}, "the mix")
 
     def digest(self) -> str:
-        """Of all that decides which passages come out."""
+        """Of all that decides which passages come out; of the backbones the first, whose tokens are counted."""
         content = asdict(self)
-        del content["backbones"]
+        content["backbones"] = self.backbones[:1]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

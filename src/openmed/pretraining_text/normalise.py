@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 
 _PARAGRAPH = re.compile(r"[ \t]*\n[ \t]*\n\s*")
+_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1f\x85\u2028\u2029]")
+"""What ends a line or a page elsewhere."""
 _SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile(
     r"[\ud800-\udfff\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufffd]|[^\S\n]*[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -17,7 +19,6 @@ _INVISIBLE = re.compile(
 _DEIDENTIFIED = re.compile(r"\[\*\*(.*?)\*\*\]", re.DOTALL)
 """MIMIC's marks in place of what was taken out: `[**Known lastname 123**]`, `[**2101-10-20**]`."""
 _KINDS = (
-    (re.compile(r"name|initial|dictator|attending|md |provider", re.IGNORECASE), "NAME"),
     (
         re.compile(r"hospital|location|street|address|state|country|university|company|ward|po box", re.IGNORECASE),
         "PLACE",
@@ -30,6 +31,7 @@ _KINDS = (
         re.compile(r"phone|telephone|fax|pager|number|numeric|identifier|mrn|unit|job|clip|serial", re.IGNORECASE),
         "NUMBER",
     ),
+    (re.compile(r"name|initial|dictator|attending|md |provider", re.IGNORECASE), "NAME"),
     (re.compile(r"age over", re.IGNORECASE), "AGE"),
 )
 
@@ -46,7 +48,7 @@ def normalise(text: str, replace: Mapping[str, str] | None = None) -> list[str]:
     for mark, instead in (replace or {}).items():
         text = text.replace(mark, instead)
     text = _DEIDENTIFIED.sub(lambda mark: _kind(mark[1]), text)
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", _BREAK.sub("\n", text)))
     found = (_SPACE.sub(" ", paragraph).strip() for paragraph in _PARAGRAPH.split(text))
     return [paragraph for paragraph in found if paragraph]
 

@@ -83,7 +83,9 @@ class PackedIndex:
         return cls(**content)
 
 
-def write_shard(folder: Path, name: str, passages: Iterable[Sequence[int]], *, separator: int, dtype: str) -> Shard:
+def write_shard(
+    folder: Path, name: str, passages: Iterable[Sequence[int] | np.ndarray], *, separator: int, dtype: str
+) -> Shard:
     """Write the passages' token ids, whole or not at all.
 
     Args:
@@ -95,7 +97,7 @@ def write_shard(folder: Path, name: str, passages: Iterable[Sequence[int]], *, s
     state = hashlib.sha256()
     with atomic_path(folder / f"{name}.tokens") as temporary, temporary.open("wb") as file:
         for ids in passages:
-            block = np.array([*ids, separator], dtype=kind).tobytes()
+            block = np.append(np.asarray(ids, dtype=kind), np.array(separator, dtype=kind)).astype(kind).tobytes()
             file.write(block)
             state.update(block)
             sizes.append(len(ids) + 1)
@@ -104,6 +106,17 @@ def write_shard(folder: Path, name: str, passages: Iterable[Sequence[int]], *, s
     with atomic_path(folder / f"{name}.starts") as temporary:
         temporary.write_bytes(starts)
     return Shard(name, sum(sizes), len(sizes), state.hexdigest())
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether a shard's description (`<name>.json`, beside it) is there, and its files have the sizes that it says."""
+    place = folder / f"{name}.json"
+    if not place.is_file():
+        return False
+    shard = Shard(**json.loads(place.read_text(encoding="utf-8")))
+    starts, tokens = folder / f"{name}.starts", folder / f"{name}.tokens"
+    sizes = [path.stat().st_size if path.is_file() else -1 for path in (starts, tokens)]
+    return sizes[0] == shard.passages * _STARTS.itemsize and sizes[1] in (shard.tokens * 2, shard.tokens * 4)
 
 
 class PackedText:

@@ -154,7 +154,7 @@ class Signatures(MinhashDedupSignature):
         super().__init__(output_folder, config, language=Words())  # pyright: ignore[reportArgumentType]
 
     def get_shingles(self, text: str) -> np.ndarray:
-        """(num_runs, 1) uint64, in 32 bits, as datatrove's own: wider ones would overflow in its permutations."""
+        """(num_runs, 1) uint64, of which the upper 32 bits of our hashes are used."""
         found = words(text)
         runs = ngram_hashes(found, min(self.config.n_grams, len(found)))
         return (runs >> np.uint64(32)).reshape(-1, 1)
@@ -211,7 +211,7 @@ class Pack(PipelineStep):
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
         tokenizer = load_tokenizer(BackboneSpec.named(self.backbone))
         backend = plain_twin(tokenizer.backend_tokenizer)
-        parts: dict[str, list[list[int]]] = {"train": [], "heldout": []}
+        parts: dict[str, list[np.ndarray]] = {"train": [], "heldout": []}
         passages = (passage for passage in data if chance(passage.id, self.seed) <= self.limits[rank])
         while block := list(islice(passages, 1_000)):
             texts = [passage.text for passage in block]
@@ -219,7 +219,7 @@ class Pack(PipelineStep):
             for passage, encoding in zip(block, encodings, strict=True):
                 text = f"{passage.metadata['source']}/{passage.metadata['text']}"
                 split = "heldout" if chance(text, self.seed + 1) < self.heldout else "train"
-                parts[split].append(encoding.ids)
+                parts[split].append(np.array(encoding.ids, dtype=self.dtype))
                 self.stat_update(f"{split} {PASSAGES}")
                 self.stat_update(f"{split} {TOKENS}", value=len(encoding.ids))
         for split, ids in parts.items():

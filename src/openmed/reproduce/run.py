@@ -94,8 +94,9 @@ def _with_encoder(
     if cell.parent:
         parent = _folder(out, cells[cell.parent], keys)
         if not (parent / "encoder" / "config.json").is_file():
-            if cell.parent in done:
+            if (found := read_result(parent)) and found["status"] == "finished":
                 tell(f"the encoder of {cell.parent} is no longer in {parent}, so it is trained again")
+                _set_aside(parent)
             _run_and_keep(cells[cell.parent], cells[cell.parent].overrides, keys, out, done, place)
         overrides = (*overrides, f"backbone.weights={parent / 'encoder'}")
     _run_and_keep(cell, overrides, keys, out, done, place)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from openmed.encoding import Batch
-from openmed.metrics.names import DEV_F1, TRAIN_LOSS, TRAIN_TOKENS, TRAIN_TOKENS_PER_SECOND, score_name
+from openmed.metrics.names import DEV_F1, TRAIN_LOSS, TRAIN_MFU, TRAIN_TOKENS, TRAIN_TOKENS_PER_SECOND, score_name
 
 Metrics = Mapping[str, Any]
 DevLine = Callable[[Metrics], str]
@@ -128,9 +128,12 @@ class Throughput(L.Callback):
 
     Attributes:
         tokens, positions, steps, seconds: so far, over all of the run's sittings.
+        flops_per_token, peak_flops: of training and of the device, where known: then `mfu` is logged, too.
     """
 
     def __init__(self) -> None:
+        self.flops_per_token: float | None = None
+        self.peak_flops: float | None = None
         self.tokens = self.positions = self.steps = 0
         self.seconds = 0.0
         self._since = 0.0
@@ -159,13 +162,21 @@ class Throughput(L.Callback):
         self.positions += batch.input_ids.numel()
         self.steps += 1
         if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
-            pl_module.log_dict(
-                {TRAIN_TOKENS: float(self.tokens), TRAIN_TOKENS_PER_SECOND: self.tokens_per_second}, batch_size=1
-            )
+            logged = {TRAIN_TOKENS: float(self.tokens), TRAIN_TOKENS_PER_SECOND: self.tokens_per_second}
+            if self.mfu is not None:
+                logged[TRAIN_MFU] = self.mfu
+            pl_module.log_dict(logged, batch_size=1)
 
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def mfu(self) -> float | None:
+        """Model FLOP utilisation, 0..1; None where the device's peak is not known."""
+        if self.flops_per_token is None or not self.peak_flops:
+            return None
+        return self.tokens_per_second * self.flops_per_token / self.peak_flops
 
     @property
     def padding_fraction(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import lightning as L
+import torch
 
 from openmed.artefact import save_adapter, save_encoder
 from openmed.data import TextDataModule
@@ -53,15 +54,17 @@ def pretrain(context: RunContext) -> float:
     trainer, throughput = build_trainer(
         config, folder, context.logger, precision=precision, epochs=epochs, dev_line=perplexity_line
     )
+    throughput.flops_per_token = module.network.flops_per_token(config.mask.fraction)
+    throughput.peak_flops = _peak_flops(trainer, precision)
     before = _held_out(trainer, module, datamodule)
     _announce(context, datamodule, module, trainer, epochs, before)
     fit(context, trainer, module, datamodule)
 
-    load_best(trainer, module)
+    scores = _take_better(trainer, module, datamodule)
     head = "pretrained" if module.trained_head else "fresh"
     result["params"] = module.network.num_parameters()
-    result["train"] = train_facts(trainer, throughput)
-    result["dev"] = {**_held_out(trainer, module, datamodule), "before": before, "head": head}
+    result["train"] = {**train_facts(trainer, throughput), "mfu": throughput.mfu}
+    result["dev"] = {**scores, "before": before, "head": head}
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
         _write_outputs(context, module, datamodule)
@@ -69,6 +72,35 @@ def pretrain(context: RunContext) -> float:
         _report(context)
     trainer.strategy.barrier()
     return result["dev"]["loss"]
+
+
+def _peak_flops(trainer: L.Trainer, precision: str) -> float | None:
+    """Of one device, as its maker states it; None for a CPU and for what Lightning has no figure of.
+
+    Each process counts its own tokens, so they are set against its own device.
+    """
+    device = trainer.strategy.root_device
+    if device.type != "cuda":
+        return None
+    from lightning.fabric.utilities.throughput import get_available_flops
+
+    peak = get_available_flops(device, torch.bfloat16 if precision == "bf16-mixed" else torch.float32)
+    return None if peak is None else float(peak)
+
+
+def _take_better(trainer: L.Trainer, module: DaptModule, datamodule: TextDataModule) -> dict[str, float]:
+    """Leave the better of the end and the best checkpoint in the module; its scores.
+
+    The end may come between two validations (max_steps, a resumed run), and then no checkpoint has its loss.
+    """
+    at_end = _held_out(trainer, module, datamodule)
+    state = {name: tensor.clone() for name, tensor in module.network.trainable_state().items()}
+    load_best(trainer, module)
+    best = _held_out(trainer, module, datamodule)
+    if best["loss"] <= at_end["loss"]:
+        return best
+    module.network.load_state_dict(state, strict=False)
+    return at_end
 
 
 def _held_out(trainer: L.Trainer, module: DaptModule, datamodule: TextDataModule) -> dict[str, float]:
@@ -89,13 +121,15 @@ def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextData
         "parents": result["parents"],
     }
     backbone = datamodule.backbone
-    lora = LoraSpec.from_mapping(plain(context.config.lora)) if context.config.module.train_encoder else None
+    train_encoder = context.config.module.train_encoder
+    lora = LoraSpec.from_mapping(plain(context.config.lora)) if train_encoder else None
     save_encoder(
         context.folder / ENCODER,
         module.network,
         datamodule.tokenizer,
         backbone=backbone,
         lora=lora,
+        train_encoder=train_encoder,
         provenance=provenance,
     )
     if lora is not None:

@@ -1,0 +1,98 @@
+"""Building text to pre-train on: megabytes of raw text a second with one worker, and with two.
+
+    rows = text_build(scratch, Sizes())
+
+The index of dev and test splits, the same for any text, is made beforehand. Ours alone: no peer does all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.process import in_fresh_process, run_command
+from benchmarks.rows import Row, interleaved, make_row
+from benchmarks.sizes import Sizes
+
+CORPUS = "bc5cdr_documents"
+ABSTRACTS = "text/sumpubmed/abstracts.jsonl.xz"
+MEGABYTE = 10**6
+PARTS = 4
+"""Of the source, whatever the workers."""
+
+
+def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
+    """Two rows: megabytes a second, and what the second worker adds."""
+    source = scratch / "texts.jsonl"
+    origin = in_fresh_process(_write, source, sizes.build_megabytes)
+    mix = scratch / "mix.yaml"
+    mix.write_text(
+        "name: benchmark\nbackbones: [minilm]\n"
+        f"sources: [{{name: texts, format: jsonl, path: {source}, parts: {PARTS}}}]\n",
+        encoding="utf-8",
+    )
+    index = scratch / "first"
+    _build(mix, index, workers=1)
+
+    def seconds(workers: int) -> Callable[[Path], float]:
+        def run(folder: Path) -> float:
+            out = folder / "out"
+            shutil.copytree(index / "work" / "evaluated", out / "work" / "evaluated")
+            return _build(mix, out, workers=workers)
+
+        return run
+
+    taken = interleaved(scratch, {"1": seconds(1), "2": seconds(2)}, num_runs=sizes.runs)
+    megabytes = source.stat().st_size / MEGABYTE
+    rates = {workers: [megabytes / value for value in values] for workers, values in taken.items()}
+    settings = {"source": origin, "megabytes": megabytes, "parts": PARTS, "start_of_the_process": "included"}
+    return [
+        make_row(
+            "build text, one worker",
+            "MB/s",
+            ours=rates["1"],
+            peer_name=None,
+            peer=(),
+            goal=None,
+            settings=settings,
+        ),
+        make_row(
+            "build text, two workers",
+            "MB/s",
+            ours=rates["2"],
+            peer_name="ours, one worker",
+            peer=rates["1"],
+            goal=None,
+            settings=settings,
+        ),
+    ]
+
+
+def _build(mix: Path, out: Path, *, workers: int) -> float:
+    """Seconds of the whole command."""
+    program = "from openmed.cli import main; main()"
+    arguments = ["-c", program, "pretrain-text", "build", str(mix), "--out", str(out), "--workers", str(workers)]
+    return run_command(arguments, log=out.with_suffix(".log")).seconds
+
+
+def _write(path: Path, megabytes: float) -> str:
+    """JSON lines of so much text, of SumPubMed where it is at hand, else of BC5CDR; says which."""
+    from openmed.corpora import data_folder, load_spec, load_split
+    from openmed.readers.lines import numbered_lines
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    abstracts = data_folder() / ABSTRACTS
+    if abstracts.is_file():
+        texts = (json.loads(line)["text"] for _, line in numbered_lines(abstracts))
+    else:
+        spec = load_spec(CORPUS)
+        texts = (document.text for split in ("train", "dev", "test") for document in load_split(spec, split).documents)
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(texts):
+            written += file.write(json.dumps({"id": str(number), "text": text}) + "\n")
+            if written >= megabytes * MEGABYTE:
+                break
+    return "sumpubmed" if abstracts.is_file() else CORPUS
