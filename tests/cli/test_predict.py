@@ -215,7 +215,7 @@ def test_weights_that_are_gone_are_named(openmed, tmp_path):
     base = build_checkpoint(tmp_path / "base", "bert")
     model = save_model(tmp_path / "model", local_spec(base), lora=LoraSpec(4, 8))
     base.rename(tmp_path / "moved")
-    check_failed(openmed("predict", model, "--text", "a"), str(base), "no such folder")
+    check_failed(openmed("predict", model, "--text", "a"), str(base), "no longer there")
 
 
 def test_an_unknown_format_is_a_usage_error(predict):
