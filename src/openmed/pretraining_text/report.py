@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openmed.pretraining_text.stages import REMOVED, statistics
+from openmed.pretraining_text.steps import PASSAGES, TEXTS, TOKENS
 
 EXAMPLES = 2
 _CHARACTERS = 160
@@ -39,14 +40,14 @@ def source_counts(work: Path, sources: Sequence[str], backbones: Sequence[str]) 
 
     for task, step, what, number in statistics(work, "passages"):
         if step.startswith("READER: source"):
-            if what == "texts":
-                add(task, "texts", number)
+            if what == TEXTS:
+                add(task, TEXTS, number)
             elif what.startswith("left out: "):
                 found[sources[task]]["left_out"][what.removeprefix("left out: ")] += number
         elif step.endswith(": passages"):
-            if what == "passages":
-                add(task, "passages", number)
-            elif what != "tokens":
+            if what == PASSAGES:
+                add(task, PASSAGES, number)
+            elif what != TOKENS:
                 found[sources[task]]["left_out"][what] += number
         elif what.startswith("dropped_gopher_"):
             found[sources[task]]["low_quality"][what.removeprefix("dropped_gopher_")] += number
@@ -56,7 +57,7 @@ def source_counts(work: Path, sources: Sequence[str], backbones: Sequence[str]) 
         for task, step, what, number in statistics(work, stage):
             if what == "dropped":
                 add(task, key, number)
-            elif step == "STATS: draw" and what == "passages":
+            elif step == "STATS: draw" and what == PASSAGES:
                 add(task, "clean", number)
     for backbone in backbones:
         for task, step, what, number in statistics(work, f"pack-{backbone}"):

@@ -128,7 +128,7 @@ class Decontaminate(BaseFilter):
 
 
 class Words(WordTokenizer):
-    """Our words, for datatrove's steps."""
+    """Our words, for datatrove's steps; of those used here none asks for sentences or spans."""
 
     def word_tokenize(self, text: str) -> list[str]:
         return words(text)
