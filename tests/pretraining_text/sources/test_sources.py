@@ -99,7 +99,9 @@ def test_a_file_ten_times_larger_takes_no_more_memory(tmp_path: Path, format: st
         assert sum(1 for _ in read_source(path, format=format, **options)) == size
         return peak_memory(lambda: consume(read_source(path, format=format, **options)))
 
-    assert peak(10_000) < 1.1 * peak(1_000)
+    # Plain text takes 9 KB in all: there a tenth of it is a handful of objects of the interpreter's own.
+    small = peak(1_000)
+    assert peak(10_000) < max(1.1 * small, small + 16 * 1024), "the larger file is 2 MB larger"
 
 
 # ---- the real files: as counted when they were brought here
