@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -317,3 +318,9 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path: Path):
     with pytest.raises(ValueError, match="svg"):
         write_page(path, "T", "", [Section("S", [Figure("", "F")])])
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_section_survives_json():
+    table = Table(["split", "n"], [["train", 5], ["dev", None]], note="n")
+    section = Section("Splits", [table, Prose("p"), Figure("<svg/>", "F")])
+    assert Section.from_dict(json.loads(json.dumps(section.as_dict()))) == section

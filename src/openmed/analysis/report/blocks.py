@@ -5,8 +5,9 @@ Section("Splits", [Table(("split", "sentences"), [("train", 5424), ("test", 940)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 Cell = str | int | float | None
 """Numbers are kept as numbers: the medium aligns and groups them. None is an empty cell."""
@@ -47,3 +48,19 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-like; `from_dict` makes it a section again."""
+        blocks = [{"kind": type(block).__name__, **asdict(block)} for block in self.blocks]
+        return {"title": self.title, "blocks": blocks}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Section:
+        return cls(content["title"], [_block(**block) for block in content["blocks"]])
+
+
+def _block(kind: str, **content: Any) -> Block:
+    return _KINDS[kind](**content)
+
+
+_KINDS: Mapping[str, type[Prose] | type[Table] | type[Figure]] = {"Prose": Prose, "Table": Table, "Figure": Figure}
