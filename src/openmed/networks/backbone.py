@@ -212,17 +212,30 @@ def _load(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Modu
 
 
 def _load_adapted(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
-    """The adapter's base with the adapter merged into it."""
+    """The adapter's base with the adapter merged into it.
+
+    Raises:
+        BackboneError: the base is not what it was when the adapter was trained.
+    """
     from peft import PeftModel
 
-    model, unfilled = _load(kind, _base(spec), **config_changes)
+    base = _base(spec)
+    model, unfilled = _load(kind, base, **config_changes)
+    _, wanted = base_of_adapter(spec.weights)
+    found = weights_digest(model)
+    if found != wanted:
+        raise BackboneError(
+            f"the adapter {spec.weights} was trained on other weights of {base.weights} than those found now "
+            f"(sha256 {wanted[:12]}, found {found[:12]})",
+            mend="restore the weights that it was trained on, or give the encoder/ of the same run: it needs no base",
+        )
     with explained(spec.weights, None), quiet_peft():
         return PeftModel.from_pretrained(model, spec.weights).merge_and_unload(), unfilled  # pyright: ignore
 
 
 def _base(spec: BackboneSpec) -> BackboneSpec:
     """Of a spec whose weights are a bare adapter: the same settings on the weights that it belongs to."""
-    base = base_of_adapter(spec.weights)
+    base, _ = base_of_adapter(spec.weights)
     fields_of_weights = ("weights", "revision", "tokenizer", "sha256", "random_layers", "random_config")
     return replace(spec, **{name: base[name] for name in fields_of_weights})
 

@@ -55,19 +55,22 @@ def is_own(weights: str) -> bool:
     return (Path(weights).expanduser() / LINEAGE).is_file()
 
 
-def base_of_adapter(weights: str) -> dict[str, Any]:
-    """The backbone that an adapter was trained on: fields of a `BackboneSpec`.
+def base_of_adapter(weights: str) -> tuple[dict[str, Any], str]:
+    """The backbone that an adapter was trained on, as fields of a `BackboneSpec`, and the digest of its weights.
 
     Raises:
         BackboneError: the folder does not say.
     """
     place = Path(weights).expanduser() / LINEAGE
-    if not place.is_file():
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+        return content["backbone"], content["base_digest"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BackboneError(
-            f"{weights} holds an adapter but no {LINEAGE}, which names its base",
-            mend="merge it into its base with peft (merge_and_unload, save_pretrained) and give that folder",
-        )
-    return json.loads(place.read_text(encoding="utf-8"))["backbone"]
+            f"{weights} holds an adapter but no {LINEAGE} that names its base",
+            mend="copy the whole folder again from the run that made it, or merge the adapter into its base with peft "
+            "(merge_and_unload, save_pretrained) and give that folder",
+        ) from error
 
 
 def is_on_hub(weights: str) -> bool:

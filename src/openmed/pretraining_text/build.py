@@ -14,20 +14,23 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
+from openmed.pretraining_text.claim import claim
 from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
-from openmed.pretraining_text.mix import Mix
-from openmed.pretraining_text.packed import PackedIndex, PackedText, Shard, is_whole, tokenizer_digest
+from openmed.pretraining_text.mix import MAX_TASKS, Mix
+from openmed.pretraining_text.packed import PackedIndex, Shard, is_whole, tokenizer_digest, verify
 from openmed.writers.atomic import atomic_path
 
+if TYPE_CHECKING:
+    from openmed.pretraining_text.steps import Task
+
 MANIFEST = "manifest.json"
-MIX = "mix.json"
 WORK = "work"
 PACKED = "packed"
 SPACE_NEEDED = 8
@@ -41,7 +44,8 @@ def build(mix: Mix, out: Path, *, workers: int = 1, progress: Progress | None = 
     """Build, or go on building. Returns the manifest, which is in the folder too.
 
     Raises:
-        ConfigError: another mix in the folder, a build at work in it, datatrove not installed.
+        ConfigError: another mix in the folder, a build at work in it, a source that changed after it was read, a worker
+            that was killed, datatrove not installed.
         DataError: a source that is not there, is empty or damaged, or a disk too small. What is done stays.
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else they would take all cores in each worker
@@ -65,8 +69,6 @@ def _check_engine() -> None:
 
 class _Build:
     def __init__(self, mix: Mix, out: Path, workers: int, progress: Progress) -> None:
-        from openmed.pretraining_text.steps import Task
-
         if workers < 1:
             raise ConfigError(f"--workers {workers} must be at least 1")
         self.mix = mix
@@ -76,24 +78,20 @@ class _Build:
         self.progress = progress
         self.tokenizers = {name: load_tokenizer(BackboneSpec.named(name)) for name in mix.backbones}
         self._check_sources()
-        self.tasks = [
-            Task(source, part, parts)
-            for source in mix.sources
-            for parts in [source.num_parts()]
-            for part in range(parts)
-        ]
 
     def run(self) -> dict[str, Any]:
-        from openmed.pretraining_text.stages import list_stages, pack_stage
+        from openmed.pretraining_text.stages import PASSAGES, list_stages, pack_stage
 
-        self._claim()
+        self.tasks = self._claim()
         self._index_evaluated()
         stages = list_stages(self.mix, self.tasks, self.work)
-        open_packs = [name for name in self.mix.backbones if not _is_whole(self.out / PACKED / name)]
+        open_packs = [name for name in self.mix.backbones if not _is_packed(self.out / PACKED / name)]
         whole = sum(stage.tasks * stage.weight for stage in stages) + 2 * len(self.tasks) * len(open_packs)
         done = 0.0
         for stage in stages:
             done = self._run(stage, done, whole)
+            if stage.name == PASSAGES:
+                self._check_texts()
         self._check_not_empty()
         limits, short = self._limits()
         for name in open_packs:
@@ -112,10 +110,10 @@ class _Build:
 
     def _run(self, stage: Any, done: float, whole: float) -> float:
         from openmed.pretraining_text.progress import watched
-        from openmed.pretraining_text.stages import num_done, run_stage
+        from openmed.pretraining_text.stages import done_tasks, run_stage
 
         def share() -> float:
-            return (done + num_done(self.work, stage.name) * stage.weight) / whole
+            return (done + len(done_tasks(self.work, stage.name)) * stage.weight) / whole
 
         with watched(lambda: self.progress(share(), stage.name)):
             run_stage(stage, self.work, workers=self.workers)
@@ -139,20 +137,25 @@ class _Build:
                 mend="free some space, or give --out on another disk",
             )
 
-    def _claim(self) -> None:
-        """Refuse a folder in which another text was begun: their tasks would be taken for each other's."""
-        state = self.out / MIX  # not in work/, which may be deleted when all is done
-        sources = {str(source.place): _size(source.place) for source in self.mix.sources}
-        mine = {"mix": self.mix.digest(), "sources": sources}
-        if state.is_file() and (found := json.loads(state.read_text(encoding="utf-8"))) != mine:
-            changed = "its sources have changed since" if found["mix"] == mine["mix"] else "it was another mix"
-            raise ConfigError(
-                f"{self.out} holds a build that was begun before, and {changed}",
-                mend="give another --out, or delete the folder",
-            )
+    def _claim(self) -> list[Task]:
+        """The tasks of the first stage. Those not done leave nothing of what they once read."""
+        from openmed.pretraining_text.stages import EXACT, PASSAGES, REMOVED, done_tasks
+        from openmed.pretraining_text.steps import Task
+
+        done = done_tasks(self.work, PASSAGES)
+        # Where more was made of what was read, it may be read again (work/ was deleted), but only the same.
+        built_on = done_tasks(self.work, EXACT) or (self.out / PACKED).exists()
+        parts = claim(self.mix, self.out, range(MAX_TASKS) if built_on else done)
         self.work.mkdir(exist_ok=True)
-        with atomic_path(state) as temporary:
-            temporary.write_text(json.dumps(mine), encoding="utf-8")
+        tasks = [
+            Task(source, part, number)
+            for source, number in zip(self.mix.sources, parts, strict=True)
+            for part in range(number)
+        ]
+        for rank in set(range(len(tasks))) - done:
+            for folder in (PASSAGES, REMOVED):  # a task without passages writes no file
+                (self.work / folder / f"{rank:05d}.jsonl.gz").unlink(missing_ok=True)
+        return tasks
 
     def _index_evaluated(self) -> None:
         from openmed.pretraining_text.stages import INDEX
@@ -163,14 +166,25 @@ class _Build:
             index = ContaminationIndex.build(split_texts(splits), ngram=self.mix.decontaminate_ngram, missing=missing)
             index.save(self.work / INDEX)
 
-    def _check_not_empty(self) -> None:
+    def _check_texts(self) -> None:
+        """After reading: each source has texts. One that has none is read again when it is there."""
+        from openmed.pretraining_text.stages import PASSAGES, logs
+
         counts = self._counts()
         for source in self.mix.sources:
-            if not counts[source.name].get("texts"):
-                raise DataError(
-                    f"source {source.name!r} is empty", path=source.place, mend="leave it out, or get it again"
-                )
-        if not sum(found.get("clean", 0) for found in counts.values()):
+            if counts[source.name]["texts"]:
+                continue
+            for rank, task in enumerate(self.tasks):
+                if task.source == source:
+                    (logs(self.work, PASSAGES) / "completions" / f"{rank:05d}").unlink(missing_ok=True)
+            raise DataError(
+                f"source {source.name!r} is empty",
+                path=source.place,
+                mend="get it again and give the same command, or leave it out and give another --out",
+            )
+
+    def _check_not_empty(self) -> None:
+        if not sum(found["clean"] for found in self._counts().values()):
             raise DataError("no passage is left of all sources", path=self.out, mend=f"see {self.out / WORK}")
 
     def _limits(self) -> tuple[list[int], dict[str, int]]:
@@ -192,7 +206,7 @@ class _Build:
         return [limits[task.source.name] for task in self.tasks], short
 
     def _unmark_lost(self, folder: Path, stage: str) -> None:
-        """Forget that tasks are done whose shards are gone or cut off, so that they are done again."""
+        """Forget that tasks are done whose shards are gone, cut off or altered, so that they are done again."""
         from openmed.pretraining_text.stages import logs
 
         for mark in (logs(self.work, stage) / "completions").glob("*"):
@@ -247,11 +261,10 @@ class _Build:
         }
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether text is packed there, every shard of its size."""
+def _is_packed(folder: Path) -> bool:
+    """Whether text is packed there, every shard as it was written."""
     try:
-        for split in ("train", "heldout"):
-            PackedText.open(folder, split)
+        verify(folder)
     except DataError:
         return False
     return True

@@ -18,10 +18,14 @@ import yaml
 
 from openmed.corpora import data_folder
 from openmed.errors import ConfigError, nearest
-from openmed.pretraining_text.sources import SOURCES
+from openmed.pretraining_text.sources import SOURCES, list_files
 
 BYTES_PER_PART = 4_000_000
-"""A file is read in about so many bytes a part: parts are what workers share, and what a broken-off build keeps."""
+"""A source is read in about so many bytes a part: parts are what workers share, and what a broken-off build keeps."""
+MAX_PARTS = 32
+"""Of a source: each part of a single file reads all of it."""
+MAX_TASKS = 256
+"""Parts of all sources together: one step holds up to three files of each open, and many systems allow 1,024."""
 T = TypeVar("T")
 
 
@@ -36,11 +40,11 @@ class Source:
         options: of the format's reader.
         passages: how many to take (chosen by chance, by `seed`); None takes all.
         replace: the source's own marks -> what stands for them.
-        parts: in how many parts it is read; None goes by its size on disk.
+        parts: in how many parts it is read, at most `MAX_PARTS`; None goes by its size on disk.
         min_stop_words: different ones of the commonest English words that a passage must have; notes have few.
 
     Raises:
-        ConfigError: an unknown format, a number below 1.
+        ConfigError: an unknown format, a number below 1, too many parts.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Source:
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise ConfigError(f"source {self.name!r}: {key}={value} must be at least 1")
+        if self.parts is not None and self.parts > MAX_PARTS:
+            raise ConfigError(f"source {self.name!r}: parts={self.parts} must be at most {MAX_PARTS}")
 
     @property
     def place(self) -> Path:
@@ -68,14 +74,19 @@ class Source:
         path = Path(self.path).expanduser()
         return path if path.is_absolute() or path.exists() else data_folder() / path
 
-    def num_parts(self) -> int:
-        """`parts`, or by the size of what is there; the same for any number of workers."""
+    def num_parts(self, most: int = MAX_PARTS) -> int:
+        """`parts`, or by the size of what is there, at most `most`; the same for any number of workers.
+
+        A folder has at most as many as it has files, so that each file is read once.
+        """
         if self.parts is not None:
             return self.parts
         place = self.place
-        if not place.is_file():
+        if not place.exists():  # a place within an archive
             return 1
-        return max(1, -(-place.stat().st_size // BYTES_PER_PART))
+        files = list_files(place)
+        size = sum(file.stat().st_size for file in files)
+        return max(1, min(-(-size // BYTES_PER_PART), most, len(files) if place.is_dir() else most))
 
 
 @dataclass(frozen=True)
@@ -162,11 +173,29 @@ class Mix:
             content["backbones"] = tuple(content["backbones"])
         return _make(cls, {**content, "sources": sources, **parts}, "the mix")
 
+    def num_parts(self) -> list[int]:
+        """In how many parts each source is read.
+
+        Raises:
+            ConfigError: more than `MAX_TASKS` in all.
+        """
+        most = max(1, min(MAX_PARTS, MAX_TASKS // len(self.sources)))
+        parts = [source.num_parts(most) for source in self.sources]
+        if sum(parts) > MAX_TASKS:
+            raise ConfigError(
+                f"mix {self.name!r} has {sum(parts)} parts of sources, more than {MAX_TASKS}",
+                mend="give the sources fewer parts, or lay files of one format in one folder as one source",
+            )
+        return parts
+
+    def content(self) -> dict[str, Any]:
+        """All that decides which passages come out, as in JSON; of the backbones the first, which counts tokens."""
+        content = asdict(self) | {"backbones": self.backbones[:1]}
+        return json.loads(json.dumps(content, default=str))
+
     def digest(self) -> str:
-        """Of all that decides which passages come out; of the backbones the first, whose tokens are counted."""
-        content = asdict(self)
-        content["backbones"] = self.backbones[:1]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+        """Of `content`."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
 
 
 def _make(kind: type[T], values: Any, where: str) -> T:

@@ -71,12 +71,15 @@ class PackedIndex:
     @classmethod
     def read(cls, folder: Path) -> PackedIndex:
         """Raises:
-        DataError: no index (not built, or not to its end), or one of another format.
+        DataError: no index (not built, or not to its end), a damaged one or one of another format.
         """
         path = folder / INDEX
         if not path.is_file():
             raise DataError("no packed text, or it was not built to its end", path=path, mend=_MEND)
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError("the index is damaged", path=path, mend=_MEND) from error
         if content.pop("format", None) != FORMAT:
             raise DataError("packed text of another version of openmed", path=path, mend=_MEND)
         content["splits"] = {name: [Shard(**shard) for shard in found] for name, found in content["splits"].items()}
@@ -109,14 +112,12 @@ def write_shard(
 
 
 def is_whole(folder: Path, name: str) -> bool:
-    """Whether a shard's description (`<name>.json`, beside it) is there, and its files have the sizes that it says."""
-    place = folder / f"{name}.json"
-    if not place.is_file():
+    """Whether a shard's description (`<name>.json`, beside it) is there, and its files hold what was written."""
+    try:
+        shard = Shard(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+        return _digest(folder, name) == shard.sha256
+    except (OSError, ValueError):  # a power cut may leave an empty description
         return False
-    shard = Shard(**json.loads(place.read_text(encoding="utf-8")))
-    starts, tokens = folder / f"{name}.starts", folder / f"{name}.tokens"
-    sizes = [path.stat().st_size if path.is_file() else -1 for path in (starts, tokens)]
-    return sizes[0] == shard.passages * _STARTS.itemsize and sizes[1] in (shard.tokens * 2, shard.tokens * 4)
 
 
 class PackedText:
@@ -181,21 +182,30 @@ def verify(folder: str | PathLike[str]) -> None:
     """Read all shards and compare their digests.
 
     Raises:
-        DataError: a shard that is missing, cut off or altered.
+        DataError: no index, a shard that is missing, cut off or altered.
     """
     folder = Path(folder)
     for shards in PackedIndex.read(folder).splits.values():
         for shard in shards:
-            state = hashlib.sha256()
-            for suffix in ("tokens", "starts"):
-                path = folder / f"{shard.name}.{suffix}"
-                if not path.is_file():
-                    raise DataError("a shard is missing", path=path, mend=_MEND)
-                with path.open("rb") as file:
-                    while block := file.read(2**20):
-                        state.update(block)
-            if state.hexdigest() != shard.sha256:
+            if _digest(folder, shard.name) != shard.sha256:
                 raise DataError("a shard was altered or cut off", path=folder / f"{shard.name}.tokens", mend=_MEND)
+
+
+def _digest(folder: Path, name: str) -> str:
+    """sha256 of a shard's tokens and starts together.
+
+    Raises:
+        DataError: one of the two is missing.
+    """
+    state = hashlib.sha256()
+    for suffix in ("tokens", "starts"):
+        path = folder / f"{name}.{suffix}"
+        if not path.is_file():
+            raise DataError("a shard is missing", path=path, mend=_MEND)
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                state.update(block)
+    return state.hexdigest()
 
 
 def _mapped(path: Path, dtype: np.dtype, size: int) -> np.ndarray:

@@ -16,15 +16,16 @@ A task that is done is marked as such by datatrove and never done again; what a 
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import multiprocess
 from datatrove.data import Document
-from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import ExactDedupFilter, ExactDedupSignature, ExactFindDedups
 from datatrove.pipeline.dedup.exact_dedup import ExactDedupConfig
 from datatrove.pipeline.dedup.minhash import (
@@ -34,10 +35,10 @@ from datatrove.pipeline.dedup.minhash import (
     MinhashDedupFilter,
 )
 from datatrove.pipeline.filters import GopherQualityFilter
-from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
-from loguru import logger
 
+from openmed.errors import DataError
+from openmed.pretraining_text.executor import Executor
 from openmed.pretraining_text.mix import Mix
 from openmed.pretraining_text.steps import (
     CutPassages,
@@ -51,6 +52,8 @@ from openmed.pretraining_text.steps import (
 )
 from openmed.pretraining_text.words import words
 
+PASSAGES = "passages"
+EXACT = "exact"
 CLEAN = "clean"
 REMOVED = "contaminated"
 INDEX = "evaluated"
@@ -86,8 +89,8 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
     def at(name: str) -> str:
         return str(work / name)
 
-    def written(name: str) -> JsonlReader:
-        return _OwnFile(at(name), add_file_path=False)
+    def written(stage: str) -> _OwnFile:
+        return _OwnFile(work, stage)
 
     def passages() -> list[Any]:
         return [
@@ -95,17 +98,17 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
             CutPassages(mix.backbones[0], mix.passage),
             _Quality(tasks),
             Decontaminate(work / INDEX, exclusion_writer=JsonlWriter(at(REMOVED))),
-            JsonlWriter(at("passages")),
+            JsonlWriter(at(PASSAGES)),
             ExactDedupSignature(at("exact"), exact),
         ]
 
     return [
-        Stage("passages", passages, number, 6),
-        Stage("exact", lambda: [ExactFindDedups(at("exact"), at("equal"), exact)], 1, 2),
+        Stage(PASSAGES, passages, number, 6),
+        Stage(EXACT, lambda: [ExactFindDedups(at("exact"), at("equal"), exact)], 1, 2),
         Stage(
             "unique",
             lambda: [
-                written("passages"),
+                written(PASSAGES),
                 ExactDedupFilter(at("equal"), exact),
                 JsonlWriter(at("unique")),
                 Signatures(at("signatures"), minhash),
@@ -121,7 +124,7 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
         ),
         Stage("clusters", lambda: [MinhashDedupCluster(at("buckets"), at("near"), config=minhash)], 1, 1),
         Stage(
-            "clean",
+            CLEAN,
             lambda: [
                 written("unique"),
                 MinhashDedupFilter(at("near")),
@@ -137,21 +140,24 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
 def pack_stage(mix: Mix, tasks: Sequence[Task], work: Path, **settings: Any) -> Stage:
     """Tokenise clean text; `settings` are `Pack`'s."""
     name = f"pack-{settings['backbone']}"
-    reader = _OwnFile(str(work / CLEAN), add_file_path=False)
+    reader = _OwnFile(work, CLEAN)
     pack = Pack(heldout_fraction=mix.heldout_fraction, seed=mix.seed, **settings)
     return Stage(name, lambda: [reader, pack], len(tasks), 2)
 
 
 def run_stage(stage: Stage, work: Path, *, workers: int) -> None:
-    """Run what of a stage is not done yet."""
-    logger.disable("datatrove")
-    # The server that processes are forked from imports all this once, not each process in each stage.
-    multiprocess.get_context("forkserver").set_forkserver_preload([__name__])  # pyright: ignore
-    _Executor(
+    """Run what of a stage is not done yet.
+
+    Raises:
+        ConfigError: a worker was killed.
+        DataError: whatever is wrong with a source, or with what an earlier stage wrote.
+    """
+    Executor(
         stage.pipeline(),
         tasks=stage.tasks,
         workers=min(workers, stage.tasks),
         logging_dir=str(logs(work, stage.name)),
+        preload=__name__,
     ).run()
 
 
@@ -160,10 +166,10 @@ def logs(work: Path, stage: str) -> Path:
     return work / "logs" / stage
 
 
-def num_done(work: Path, stage: str) -> int:
+def done_tasks(work: Path, stage: str) -> set[int]:
     """Tasks of the stage that are done."""
     folder = logs(work, stage) / "completions"
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+    return {int(mark.name) for mark in folder.iterdir()} if folder.is_dir() else set()
 
 
 def statistics(work: Path, stage: str) -> Iterator[tuple[int, str, str, int]]:
@@ -175,13 +181,45 @@ def statistics(work: Path, stage: str) -> Iterator[tuple[int, str, str, int]]:
                 yield int(file.stem), step["name"], what, int(total)
 
 
-class _OwnFile(JsonlReader):
-    """What the same task wrote in the stage before. datatrove deals files out in turn, and a task without a passage
-    writes none: those behind it would get each other's."""
+class _OwnFile(PipelineStep):
+    """The passages that the same task wrote in a stage before: all of them, as its statistics tell how many.
+
+    Not datatrove's reader, which passes over what it cannot read, and deals files out in turn: a task without a passage
+    writes none, and those behind it would get each other's.
+    """
+
+    type, name = "READER", "own file"
+
+    def __init__(self, work: Path, stage: str) -> None:
+        super().__init__()
+        self.work = work
+        self.stage = stage
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        name = f"{rank:05d}.jsonl.gz"
-        yield from self.read_files_shard([name] if self.data_folder.exists(name) else [])
+        path = self.work / self.stage / f"{rank:05d}.jsonl.gz"
+        num_found = 0
+        try:
+            num_written = self._num_written(rank)
+            if num_written:
+                with gzip.open(path, "rt", encoding="utf-8") as lines:
+                    for line in lines:
+                        yield Document(**json.loads(line))
+                        num_found += 1
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
+            raise self._damaged(path, rank, str(error) or type(error).__name__) from error
+        if num_found != num_written:
+            raise self._damaged(path, rank, f"{num_found} of {num_written} passages")
+
+    def _num_written(self, rank: int) -> int:
+        statistics = logs(self.work, self.stage) / "stats" / f"{rank:05d}.json"
+        steps = json.loads(statistics.read_text(encoding="utf-8"))
+        (counts,) = (step["stats"] for step in steps if step["name"].startswith(JsonlWriter.type))
+        return counts.get("total", 0)
+
+    def _damaged(self, path: Path, rank: int, what: str) -> DataError:
+        mark = logs(self.work, self.stage) / "completions" / f"{rank:05d}"
+        mend = f"delete {mark} and give the same command again: what the file held is made anew"
+        return DataError(f"what an earlier stage wrote is damaged ({what})", path=path, mend=mend)
 
 
 class _Quality(GopherQualityFilter):
@@ -194,11 +232,3 @@ class _Quality(GopherQualityFilter):
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         self.min_stop_words = self.tasks[rank].source.min_stop_words
         yield from super().run(data, rank, world_size)
-
-
-class _Executor(LocalPipelineExecutor):
-    """datatrove's, silent: progress and errors are told by whoever builds."""
-
-    def _launch_run_for_rank(self, rank: int, ranks_q: Any, completed: Any = None, completed_lock: Any = None) -> Any:
-        logger.disable("datatrove")
-        return super()._launch_run_for_rank(rank, ranks_q, completed, completed_lock)

@@ -32,12 +32,10 @@ from openmed.pretraining_text.mix import PassageSpec, Source
 from openmed.pretraining_text.normalise import normalise
 from openmed.pretraining_text.packed import write_shard
 from openmed.pretraining_text.passages import PassageCutter
-from openmed.pretraining_text.sources import read_source
+from openmed.pretraining_text.sources import read_part
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.writers.atomic import atomic_path
 
-BLOCK = 64
-"""Texts in a row that go to one part before it is the next part's turn: near neighbours stay together."""
 TEXTS, PASSAGES, TOKENS = "texts", "passages", "tokens"
 
 
@@ -51,11 +49,7 @@ class Task:
 
 
 class ReadPart(PipelineStep):
-    """The texts of a task, normalised: one document a text, its paragraphs separated by empty lines.
-
-    Each part reads its whole file and keeps every `parts`-th block of texts: native formats cannot be entered in the
-    middle, and reading is cheap beside what follows.
-    """
+    """The texts of a task, normalised: one document a text, its paragraphs separated by empty lines."""
 
     type, name = "READER", "source"
 
@@ -67,19 +61,17 @@ class ReadPart(PipelineStep):
         task = self.tasks[rank]
         source = task.source
         losses: Counter[str] = Counter()
-        texts = read_source(source.place, format=source.format, losses=losses, **source.options)
-        for number, text in enumerate(texts):
-            if number // BLOCK % task.parts != task.part:
-                continue
+        for text in read_part(
+            source.place, task.part, task.parts, format=source.format, losses=losses, options=source.options
+        ):
             self.stat_update(TEXTS)
             yield Document(
                 text="\n\n".join(normalise(text.text, source.replace)),
                 id=text.id,
                 metadata={"source": source.name, "pmid": text.pmid},
             )
-        if task.part == 0:  # each part met them all
-            for reason, number in losses.items():
-                self.stat_update(f"left out: {reason}", value=number)
+        for reason, number in losses.items():
+            self.stat_update(f"left out: {reason}", value=number)
 
 
 class CutPassages(PipelineStep):

@@ -16,11 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from openmed.reproduce.plan import DAPT, Cell
+from openmed.reproduce.plan import DAPT, NER, Cell
 from openmed.training.result import read_result
 
 FIELDS = ("run_id", "parents", "train", "params", "versions", "hardware", "git_commit")
 SPLITS = ("dev", "test")
+NUMBERS = {
+    DAPT: ("train.seconds", "train.tokens", "dev.perplexity", "dev.accuracy", "params.trainable_percent"),
+    NER: ("train.seconds",),
+}
+"""What tables and forecasts ask of a record of each kind."""
 
 
 def outcome(cell: Cell, folder: Path) -> dict[str, Any]:
@@ -38,6 +43,34 @@ def outcome(cell: Cell, folder: Path) -> dict[str, Any]:
         if (file := folder / "predictions" / f"{split}.jsonl").is_file()
     }
     return kept
+
+
+def fault(record: Any) -> str | None:
+    """What a record from a file has not, of all that is asked of it; None where nothing is amiss."""
+    kind = _at(record, "kind")
+    if not isinstance(kind, str) or kind not in NUMBERS:
+        return f"has kind {kind!r}, none of {', '.join(NUMBERS)}"
+    if not isinstance(_at(record, "key"), str):
+        return "has no key"
+    splits = [split for split in SPLITS if kind == NER and split in record]
+    for name in (*NUMBERS[kind], *(f"{split}.f1" for split in splits)):
+        if not isinstance(_at(record, name), int | float):
+            return f"has no number {name}"
+    for split in splits:
+        try:
+            readable = len(group_counts(record, split)) > 0
+        except (LookupError, TypeError, ValueError, zlib.error):
+            readable = False
+        if not readable:
+            return f"has no counts groups.{split} that can be read"
+    return None
+
+
+def _at(record: Any, name: str) -> Any:
+    """`record["train"]["seconds"]` of "train.seconds"; None where there is no such thing."""
+    for key in name.split("."):
+        record = record.get(key) if isinstance(record, Mapping) else None
+    return record
 
 
 def group_counts(record: Mapping[str, Any], split: str) -> np.ndarray:

@@ -6,19 +6,55 @@ list_cells(plan)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from openmed.choices import choice_names, conf_folder, read_choice
+from openmed.choices import choice_names, conf_folder
 from openmed.corpora import corpus_names
 from openmed.errors import ConfigError, nearest
 
 GROUP = "reproduce"
 DAPT, NER = "dapt", "ner"
+MAX_SEED = 2**32 - 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _are_seeds(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in value)
+
+
+def _have_names(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value))
+
+
+Forms = Mapping[str, tuple[Callable[[Any], bool], str]]
+PLAN_FORMS: Forms = {
+    "name": (_is_text, "name: mine"),
+    "backbones": (_are_texts, "backbones: [minilm]"),
+    "corpora": (_are_texts, "corpora: [ncbi, s800]"),
+    "seeds": (_are_seeds, "seeds: [1, 2, 3]"),
+    "encoders": (_have_names, "encoders: {none: {}, lora: {overrides: [lora=all_linear]}}"),
+    "baseline": (_is_text, "baseline: none"),
+    "pretrain": (_are_texts, "pretrain: [dataset=dapt_mix, logger=none]"),
+    "train": (_are_texts, "train: [test=true, logger=none]"),
+    "title": (_is_text, "title: What it buys"),
+}
+"""Key of a plan -> whether a value will do, and one that does."""
+ENCODER_FORMS: Forms = {
+    "overrides": (_are_texts, "overrides: [lora=none, optim.lr=3e-4]"),
+    "taggers": (lambda value: isinstance(value, bool), "taggers: false"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +82,7 @@ class Plan:
         title: for the table.
 
     Raises:
-        ConfigError: an unknown backbone, corpus or baseline; nothing to do.
+        ConfigError: an unknown backbone, corpus or baseline; nothing to do; the same twice.
     """
 
     name: str
@@ -66,46 +102,63 @@ class Plan:
             ((self.baseline,), list(self.encoders), "baseline"),
         ):
             if not names:
-                raise ConfigError(f"plan {self.name!r} names no {what}")
+                raise ConfigError(f"plan {self.name!r} names no {what}", mend=f"known: {', '.join(known)}")
             for name in names:
                 if name not in known:
                     raise ConfigError(f"plan {self.name!r}: unknown {what} {name!r}", mend=nearest(name, known))
         if not self.seeds:
-            raise ConfigError(f"plan {self.name!r} names no seed")
+            raise ConfigError(f"plan {self.name!r} names no seed", mend=f"write {PLAN_FORMS['seeds'][1]}")
+        for key in ("backbones", "corpora", "seeds"):
+            values = getattr(self, key)
+            for value in values:
+                if values.count(value) > 1:
+                    raise ConfigError(f"plan {self.name!r}: {key} names {value!r} twice", mend="name it once")
 
     @classmethod
     def read(cls, name: str) -> Plan:
         """That of `conf/reproduce/<name>.yaml`, or of a YAML of one's own.
 
         Raises:
-            ConfigError: no such plan; an unknown or missing key.
+            ConfigError: no such plan; what `from_mapping` refuses.
         """
-        own = Path(name)
-        if own.suffix in (".yaml", ".yml"):
-            try:
-                content = yaml.safe_load(own.read_text(encoding="utf-8"))
-            except (OSError, yaml.YAMLError) as error:
-                raise ConfigError(f"the plan {name} cannot be read ({error})") from error
-        else:
-            content = read_choice(GROUP, name)
-        return cls.from_mapping(content)
+        place = Path(name)
+        if place.suffix not in (".yaml", ".yml"):
+            if name not in plan_names():
+                raise ConfigError(f"unknown plan {name!r}", mend=nearest(name, plan_names()))
+            place = conf_folder() / GROUP / f"{name}.yaml"
+        try:
+            content = yaml.safe_load(place.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f"the plan {place} cannot be read ({error})", mend="it must be a YAML in UTF-8"
+            ) from error
+        return cls.from_mapping(content, where=str(place))
 
     @classmethod
-    def from_mapping(cls, content: Mapping[str, Any]) -> Plan:
-        """From a parsed YAML."""
-        _refuse_unknown(content, cls, "the plan")
-        encoders = {}
-        for name, entry in (content.get("encoders") or {}).items():
-            _refuse_unknown(entry or {}, Encoder, f"encoders.{name}")
-            given = dict(entry or {})
-            if given.get("overrides") is not None:
-                given["overrides"] = tuple(given["overrides"])
-            encoders[name] = Encoder(**given)
-        lists = {key: tuple(content.get(key) or ()) for key in ("backbones", "corpora", "seeds", "pretrain", "train")}
+    def from_mapping(cls, content: Any, *, where: str = "the plan") -> Plan:
+        """From a parsed YAML.
+
+        Args:
+            where: it comes from, for errors.
+
+        Raises:
+            ConfigError: an unknown or missing key, a value of another form, what a plan refuses.
+        """
+        given = _checked(content, PLAN_FORMS, where)
         for key in ("name", "baseline"):
-            if not content.get(key):
-                raise ConfigError(f"the plan lacks {key!r}", mend=f"see {conf_folder() / GROUP}")
-        return cls(**{**content, **lists, "encoders": encoders})
+            if not given.get(key):
+                raise ConfigError(f"{where} lacks {key!r}", mend=f"write {PLAN_FORMS[key][1]}")
+        encoders = {}
+        for name, entry in given.pop("encoders", {}).items():
+            of_encoder = _checked({} if entry is None else entry, ENCODER_FORMS, f"encoders.{name} of {where}")
+            if "overrides" in of_encoder:
+                of_encoder["overrides"] = tuple(of_encoder["overrides"])
+            encoders[name] = Encoder(**of_encoder)
+        lists = {key: tuple(given.get(key, ())) for key in ("backbones", "corpora", "seeds", "pretrain", "train")}
+        try:
+            return cls(**{**given, **lists, "encoders": encoders})
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error.problem}", mend=error.mend) from None
 
 
 @dataclass(frozen=True)
@@ -154,8 +207,15 @@ def list_cells(plan: Plan) -> list[Cell]:
     return cells
 
 
-def _refuse_unknown(values: Mapping[str, Any], kind: type, where: str) -> None:
-    known: Sequence[str] = [f.name for f in fields(kind)]
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"unknown key {key!r} in {where}", mend=nearest(str(key), known))
+def _checked(values: Any, forms: Forms, where: str) -> dict[str, Any]:
+    """What is given, keys without a value left out."""
+    if not isinstance(values, Mapping):
+        examples = "; ".join(example for _, example in forms.values())
+        raise ConfigError(f"{where} is {values!r:.80}, not keys and values", mend=f"write {examples}")
+    for key, value in values.items():
+        if key not in forms:
+            raise ConfigError(f"unknown key {key!r} in {where}", mend=nearest(str(key), forms))
+        will_do, example = forms[key]
+        if value is not None and not will_do(value):
+            raise ConfigError(f"{where}: {key} cannot be {value!r}", mend=f"write it like {example}")
+    return {key: value for key, value in values.items() if value is not None}

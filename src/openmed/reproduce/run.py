@@ -13,18 +13,20 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from openmed.corpora import load_spec
 from openmed.corpora.load import split_hashes
 from openmed.data.text import PACKED
-from openmed.errors import DataError, RunError
+from openmed.errors import ConfigError, DataError, OpenMedError, RunError
 from openmed.pretraining_text.packed import INDEX
-from openmed.reproduce.outcome import outcome
+from openmed.reproduce.outcome import fault, outcome
 from openmed.reproduce.plan import DAPT, Cell, Plan, list_cells
 from openmed.training.compose import compose
+from openmed.training.friendly import explain
 from openmed.training.result import config_digest, read_result
 from openmed.writers.atomic import atomic_path
 
@@ -51,13 +53,19 @@ def carry_out(plan: Plan, out: Path, *, results: Path | None = None, tell: Tell 
 
 
 def cell_keys(plan: Plan) -> dict[str, str]:
-    """Cell -> digest of all that decides its outcome."""
+    """Cell -> digest of all that decides its outcome.
+
+    Raises:
+        ConfigError: overrides that `train.py` would refuse.
+        DataError: data that is not there.
+    """
     keys: dict[str, str] = {}
     for cell in list_cells(plan):
         parent = keys[cell.parent] if cell.parent else None
         weights = [] if parent is None else [f"backbone.weights={parent}"]
-        config = compose([*cell.overrides, *weights])
-        data = _data(cell, config)
+        with _explained(cell):
+            config = compose([*cell.overrides, *weights])
+            data = _data(cell, config)
         if cell.kind == DAPT:
             config.dataset.folder = ""  # its place says nothing, its digest all
         parts = [config_digest(config), data, parent]
@@ -66,8 +74,25 @@ def cell_keys(plan: Plan) -> dict[str, str]:
 
 
 def read_results(place: Path) -> Results:
-    """What a results file holds; nothing where there is none."""
-    return json.loads(place.read_text(encoding="utf-8"))["cells"] if place.is_file() else {}
+    """What a results file holds; nothing where there is none.
+
+    Raises:
+        DataError: it is damaged, or no results file.
+    """
+    mend = "name another in --results, or move it away: what is finished in the folder of the runs is not done again"
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"no results file ({error})", path=place, mend=mend) from error
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, dict):
+        raise DataError('no results file: it has no "cells"', path=place, mend=mend)
+    for name, record in cells.items():
+        if problem := fault(record):
+            raise DataError(f"{name} {problem}", path=place, mend=f"take {name} out of it, or {mend}")
+    return cells
 
 
 def is_done(done: Mapping[str, Any], name: str, keys: Mapping[str, str]) -> bool:
@@ -148,6 +173,21 @@ def _set_aside(folder: Path) -> None:
         if not aside.exists():
             folder.rename(aside)
         number += 1
+
+
+@contextmanager
+def _explained(cell: Cell) -> Iterator[None]:
+    """Name the cell, and the place in the plan, of overrides that Hydra refuses."""
+    try:
+        yield
+    except OpenMedError:
+        raise
+    except Exception as error:
+        message = explain(error, list(cell.overrides))
+        if message is None:
+            raise
+        places = f"pretrain and encoders.{cell.encoder}.overrides" if cell.kind == DAPT else "train"
+        raise ConfigError(f"{cell.name}: {message}", mend=f"see {places} in the plan") from error
 
 
 def _folder(out: Path, cell: Cell, keys: Mapping[str, str]) -> Path:

@@ -3,7 +3,8 @@
 sections = tables(plan, results)        # blocks for a terminal or Markdown
 
 An interval is the 95% percentile bootstrap of the mean difference to the baseline over seeds. Each resample draws
-groups (abstracts) of every corpus, the same for both sides, and seeds: both the texts and the training are chance.
+groups (abstracts) of every corpus, the same for both sides, and seeds: both the texts and the training are chance. Each
+encoder is pre-trained once, so chance in that is not in the interval.
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ from openmed.reproduce.outcome import SPLITS, group_counts
 from openmed.reproduce.plan import DAPT, NER, Plan
 
 NUM_RESAMPLES = 2_000
+DEV = "dev"
+OPEN = "open"
+"""What stands in the place of a run that is not done."""
 Results = Mapping[str, Mapping[str, Any]]
 
 
 def tables(plan: Plan, results: Results) -> list[Section]:
-    """Perplexities of the encoders, then F1 of each split. Cells that are not done are left open, and counted."""
+    """Perplexities of the encoders, then F1 of each split. Cells that are not done are shown as open, and counted.
+
+    Test has a table where a run was scored on it.
+    """
     sections = [_perplexities(plan, results, backbone) for backbone in plan.backbones]
-    sections += [_scores(plan, results, backbone, split) for backbone in plan.backbones for split in SPLITS]
+    for backbone in plan.backbones:
+        taggers = [record for name, record in results.items() if name.startswith(f"{NER}/{backbone}/")]
+        scored = [split for split in SPLITS if split == DEV or any(split in record for record in taggers)]
+        sections += [_scores(plan, results, backbone, split) for split in scored]
     return sections
 
 
@@ -39,7 +49,7 @@ def difference(
             for seed in plan.seeds
             if (found := results.get(_cell(backbone, encoder, corpus, seed)))
             and (base := results.get(_cell(backbone, plan.baseline, corpus, seed)))
-            and split in found["groups"]
+            and all(split in side["groups"] for side in (found, base))
         ]
         for corpus in corpora
     }
@@ -73,23 +83,27 @@ def _cell(backbone: str, encoder: str, corpus: str, seed: int) -> str:
 
 
 def _perplexities(plan: Plan, results: Results, backbone: str) -> Section:
-    rows = []
-    for name in plan.encoders:
-        record = results.get(f"{DAPT}/{backbone}/{name}")
-        if record:
-            dev, train = record["dev"], record["train"]
-            rows.append(
-                (
-                    name,
-                    f"{dev['perplexity']:.2f}",
-                    f"{100 * dev['accuracy']:.1f}%",
-                    f"{record['params']['trainable_percent']:.1f}%",
-                    f"{train['tokens'] / 1e6:.1f} M",
-                    f"{train['seconds'] / 60:.0f} min",
-                )
-            )
     columns = ("encoder", "held-out perplexity", "pieces guessed", "trained", "pieces read", "time")
-    blocks: list[Block] = [Table(columns, rows)] if rows else [Prose("None is pre-trained yet.")]
+    rows = []
+    for name, encoder in plan.encoders.items():
+        if encoder.overrides is None:
+            continue
+        record = results.get(f"{DAPT}/{backbone}/{name}")
+        if record is None:
+            rows.append((name, OPEN, *[""] * (len(columns) - 2)))
+            continue
+        dev, train = record["dev"], record["train"]
+        rows.append(
+            (
+                name,
+                f"{dev['perplexity']:.2f}",
+                f"{100 * dev['accuracy']:.1f}%",
+                f"{record['params']['trainable_percent']:.1f}%",
+                f"{train['tokens'] / 1e6:.1f} M",
+                f"{train['seconds'] / 60:.0f} min",
+            )
+        )
+    blocks: list[Block] = [Table(columns, rows)] if rows else [Prose("This plan pre-trains no encoder.")]
     return Section(f"Pre-training of {backbone}", blocks)
 
 
@@ -103,7 +117,7 @@ def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
             found = [results.get(_cell(backbone, name, corpus, seed)) for seed in plan.seeds]
             scores = [100 * record[split]["f1"] for record in found if record and split in record]
             open_cells += found.count(None)
-            cells.append(_mean(scores))
+            cells.append(_mean(scores, len(plan.seeds)))
             if name != plan.baseline:
                 cells.append(_gain(difference(plan, results, backbone, name, [corpus], split)))
         rows.append(tuple(cells))
@@ -117,20 +131,23 @@ def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
         columns += [name] if name == plan.baseline else [name, f"{name} - {plan.baseline}"]
     seeds = ", ".join(map(str, plan.seeds))
     note = f"F1 (%) in each corpus's own unit, mean ± standard deviation of seeds {seeds}; gains with 95% intervals."
+    if any(plan.encoders[name].overrides is not None for name in encoders):
+        note += " Each encoder was pre-trained once: chance in pre-training itself is not in the intervals."
     if open_cells:
         note += f" {open_cells} runs are not done."
     return Section(f"Taggers on {backbone}: {split}", [Table(tuple(columns), [*rows, tuple(last)]), Prose(note)])
 
 
-def _mean(scores: Sequence[float]) -> str:
+def _mean(scores: Sequence[float], num_seeds: int) -> str:
     if not scores:
-        return "-"
-    spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else " (one seed)"
-    return f"{statistics.fmean(scores):.1f}{spread}"
+        return OPEN
+    spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
+    seeds = f" ({len(scores)} of {num_seeds} seeds)" if len(scores) < num_seeds else "" if spread else " (one seed)"
+    return f"{statistics.fmean(scores):.1f}{spread}{seeds}"
 
 
 def _gain(found: tuple[float, float, float] | None) -> str:
     if found is None:
-        return "-"
+        return OPEN
     mean, low, high = (100 * value for value in found)
     return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"

@@ -14,7 +14,7 @@ import pytest
 from tests.memory import consume, peak_memory
 
 from openmed.errors import ConfigError, DataError
-from openmed.pretraining_text.sources import read_source
+from openmed.pretraining_text.sources import SOURCES, read_part, read_source
 
 
 def test_an_unknown_format_and_option_are_refused_at_once():
@@ -57,6 +57,45 @@ def test_a_fault_within_an_archive_is_named_by_its_place(tmp_path):
     with pytest.raises(DataError) as caught:
         list(read_source(tmp_path / "x.tar", format="jsonl"))
     assert caught.value.path == str(tmp_path / "x.tar" / "in" / "x.jsonl")
+
+
+# ---- parts
+
+
+def write_texts(folder: Path, files: int, lines: int) -> Path:
+    """Files of JSON lines, one without text in each, and a README."""
+    folder.mkdir()
+    for file in range(files):
+        texts = [f"text {file} {line}" for line in range(lines)] + [""]
+        (folder / f"{file:02d}.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    (folder / "README").write_text("about")
+    return folder
+
+
+@pytest.mark.parametrize(("files", "parts"), [(7, 1), (7, 3), (7, 7), (7, 10), (1, 3)])
+def test_parts_together_are_the_source_and_its_losses(tmp_path, monkeypatch, files, parts):
+    folder = write_texts(tmp_path / "texts", files, lines=150)
+    whole: Counter[str] = Counter()
+    texts = [text.text for text in read_source(folder, format="jsonl", losses=whole)]
+    assert whole == {"file_passed_over": 1, "record_without_text": files}
+
+    opened: Counter[str] = Counter()
+    read = SOURCES["jsonl"]
+
+    def reading(path, **settings):
+        opened[Path(path).name] += 1
+        return read(path, **settings)
+
+    monkeypatch.setitem(SOURCES, "jsonl", reading)
+    losses: Counter[str] = Counter()
+    of_parts = [
+        [text.text for text in read_part(folder, part, parts, format="jsonl", losses=losses)] for part in range(parts)
+    ]
+    assert sorted(text for part in of_parts for text in part) == sorted(texts)
+    assert losses == whole
+    assert set(opened.values()) == ({1} if files >= parts else {parts})
+    if files == 1:
+        assert of_parts[1] == texts[64:128]  # blocks in turn
 
 
 # ---- constant memory

@@ -1,13 +1,15 @@
 """Raw text for pre-training, one streaming reader per native format: files, compressed or not, folders, archives.
 
 for text in read_source("pubmed24n0001.xml.gz", format="medline", losses=losses): ...
+for text in read_part("pubmed", 3, 32, format="medline", losses=losses): ...
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from openmed.pretraining_text.sources.medline import read_medline
 from openmed.pretraining_text.sources.mimic import read_mimic
 from openmed.pretraining_text.sources.plain import read_plain
 from openmed.pretraining_text.sources.raw_text import RawText
-from openmed.readers.containers import located
+from openmed.readers.containers import located, split_archive
 from openmed.readers.detect import data_files, files_aside
 from openmed.readers.losses import FILE_PASSED_OVER
 
-__all__ = ["SOURCES", "RawText", "read_source"]
+__all__ = ["SOURCES", "RawText", "files_of_part", "list_files", "read_part", "read_source"]
 
 SOURCES: Mapping[str, Callable[..., Iterator[RawText]]] = {
     "arxiv": read_arxiv,
@@ -34,6 +36,8 @@ SOURCES: Mapping[str, Callable[..., Iterator[RawText]]] = {
     "text": read_plain,
 }
 
+BLOCK = 64
+"""Texts in a row that go to one part before it is the next part's turn: near neighbours stay together."""
 _CHECKSUMS = (".md5", ".sha1", ".sha256")
 """PubMed has one beside each file."""
 
@@ -53,28 +57,71 @@ def read_source(
         ConfigError: an unknown format, an option that it does not have.
         DataError: nothing there, and whatever the reader finds wrong; what came before has been given.
     """
+    return read_part(path, 0, 1, format=format, losses=losses, options=options)
+
+
+def read_part(
+    path: str | PathLike[str],
+    part: int,
+    parts: int,
+    *,
+    format: str,
+    losses: Counter[str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Iterator[RawText]:
+    """Stream a part of a source: all `parts` together give each text once, and count each loss once.
+
+    Of as many files as parts, or more, a part reads its own. Where there are fewer, each part reads them all and gives
+    every `parts`-th block of texts: native formats cannot be entered in the middle.
+
+    Args, Raises: as `read_source`.
+    """
     if format not in SOURCES:
         raise ConfigError(f"unknown format of text {format!r}", mend=nearest(format, SOURCES))
+    options = options or {}
     known = inspect.signature(SOURCES[format]).parameters.keys() - {"path", "losses"}
     for option in sorted(options.keys() - known):
         raise ConfigError(f"format {format!r} has no option {option!r}", mend=nearest(option, known))
-    return _texts(path, format, Counter() if losses is None else losses, options)
+    return _texts(path, part, parts, format, Counter() if losses is None else losses, options)
+
+
+def list_files(place: Path) -> list[Path]:
+    """The files that a source is read from: itself, those of a folder in the order of their names, an archive."""
+    outer, _ = split_archive(place)
+    if not outer.is_dir():
+        return [outer]
+    return [file for file in data_files(outer) if file.suffix not in _CHECKSUMS]
+
+
+def files_of_part(files: Sequence[Path], part: int, parts: int) -> Sequence[Path]:
+    """Those that a part reads: its own, or all where there are fewer files than parts."""
+    return files[part::parts] if len(files) >= parts else files
 
 
 def _texts(
-    path: str | PathLike[str], format: str, losses: Counter[str], options: Mapping[str, object]
+    path: str | PathLike[str],
+    part: int,
+    parts: int,
+    format: str,
+    losses: Counter[str],
+    options: Mapping[str, object],
 ) -> Iterator[RawText]:
     with located(path) as place:
-        files = [place] if place.is_file() else _files(place, losses)
+        files = list_files(place)
         if not files:
             raise DataError("the folder holds no files", path=path, mend="give the folder that holds the texts")
-        for file in files:
-            yield from SOURCES[format](file, losses=losses, **options)
+        if part == 0 and (num_aside := _num_aside(place, len(files))):
+            losses[FILE_PASSED_OVER] += num_aside
+        whole_files = len(files) >= parts
+        if not whole_files and part > 0:
+            losses = Counter()  # each part meets them all: the first one counts them
+        mine = files_of_part(files, part, parts)
+        texts = chain.from_iterable(SOURCES[format](file, losses=losses, **options) for file in mine)
+        for number, text in enumerate(texts):
+            if whole_files or number // BLOCK % parts == part:
+                yield text
 
 
-def _files(folder: Path, losses: Counter[str]) -> list[Path]:
-    found = data_files(folder)
-    kept = [file for file in found if file.suffix not in _CHECKSUMS]
-    if num_aside := len(files_aside(folder)) + len(found) - len(kept):
-        losses[FILE_PASSED_OVER] += num_aside
-    return kept
+def _num_aside(place: Path, num_files: int) -> int:
+    """Files of a folder that are passed over for their names."""
+    return len(files_aside(place)) + len(data_files(place)) - num_files if place.is_dir() else 0

@@ -1,0 +1,66 @@
+"""Small sources and mixes of our own, for tests of a whole build.
+
+mix = Mix.read(write_sources(tmp_path / "sources")); know_one_split(monkeypatch); build(mix, out); passages(out)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text.packed import PackedText
+from openmed.spans import Document
+
+CONTAMINATED = "The quick study of the brown fox was done over the lazy dog in the year of the moon and of the sun."
+
+
+def sentence(number: int) -> str:
+    word = "".join(chr(97 + (number // 26**power) % 26) for power in range(3))
+    return f"In the group of patients {word} with the disease {word} the drug was given to {word} and to the others."
+
+
+def write_sources(folder: Path, texts: int = 90) -> Path:
+    """Two sources: one with copies, near copies, contamination and rubbish; and a mix of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [{"id": str(n), "text": " ".join(sentence(n * 10 + k) for k in range(4))} for n in range(texts)]
+    lines += [{"id": f"copy{n}", "text": lines[n]["text"]} for n in range(5)]
+    lines += [{"id": f"near{n}", "text": lines[n + 10]["text"].replace("others.", "rest.", 1)} for n in range(5)]
+    lines += [{"id": "bad", "text": f"{sentence(1)} {CONTAMINATED} {sentence(2)} {sentence(3)}"}]
+    lines += [{"id": "known", "pmid": "777", "text": " ".join(sentence(5000 + k) for k in range(4))}]
+    lines += [{"id": "rubbish", "text": "1 2 3 4 5 6 7 8 9 10 11 12 ; ; ; ; ; ; " * 6}]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    notes = (" ".join(sentence(9000 + n * 5 + k) for k in range(4)) for n in range(20))
+    (folder / "b.txt").write_text("\n\n".join(notes))
+    mix = f"""
+name: test
+backbones: [tiny]
+passage: {{min_tokens: 20, max_tokens: 128}}
+heldout_fraction: 0.2
+decontaminate_ngram: 10
+sources:
+  - {{name: a, format: jsonl, path: {folder / "a.jsonl"}, parts: 3}}
+  - {{name: b, format: text, path: {folder / "b.txt"}, options: {{unit: paragraph}}, passages: 7}}
+"""
+    (folder / "mix.yaml").write_text(mix)
+    return folder / "mix.yaml"
+
+
+def know_one_split(patch: pytest.MonkeyPatch) -> None:
+    """The dev and test splits that a build must not meet: one document of ours."""
+    document = Document("t", CONTAMINATED, group="777")
+    patch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
+    patch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+
+
+def passages(out: Path) -> dict[str, list[tuple[int, ...]]]:
+    """Split -> token ids of each passage, sorted."""
+    found = {}
+    for split in ("train", "heldout"):
+        text = PackedText.open(out / "packed" / "tiny", split)
+        whole = text.read(0, text.num_tokens)
+        found[split] = sorted(tuple(part.tolist()) for part in np.split(whole, text.starts[1:]))
+    return found

