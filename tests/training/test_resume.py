@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from tests.training.runs import compose, without
 
 from openmed.errors import RunError
+from openmed.run_folder import HISTORY
 from openmed.training.main import main, resume_folder
 from openmed.training.run import train
 
@@ -45,6 +46,7 @@ def assert_same_run(folder: Path, other: Path) -> None:
         assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     predictions = Path("predictions") / "dev.jsonl"
     assert (folder / predictions).read_text() == (other / predictions).read_text()
+    assert (folder / HISTORY).read_text() == (other / HISTORY).read_text()
     results = [json.loads((run / "result.json").read_text()) for run in (folder, other)]
     assert results[0]["dev"] == results[1]["dev"]
     for fact in ("steps", "epochs", "tokens", "padding_fraction"):

@@ -16,6 +16,7 @@ from openmed.choices import conf_folder
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
 from openmed.readers import read
+from openmed.run_folder import HISTORY
 from openmed.training import outputs
 from openmed.training.build import num_epochs, resolve_precision
 from openmed.training.main import main
@@ -97,6 +98,15 @@ def test_checkpoints_hold_only_what_is_trained(finished):
     state = torch.load(finished / "checkpoints" / "best.ckpt", weights_only=False)["state_dict"]
     assert state
     assert all("lora_" in name or "modules_to_save" in name for name in state)
+
+
+def test_history_has_a_line_for_each_evaluation(finished, result):
+    lines = [json.loads(line) for line in (finished / HISTORY).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, result["train"]["epochs"] + 1))
+    assert lines[-1]["tokens"] == result["train"]["tokens"]
+    assert lines[-1]["step"] == result["train"]["steps"]
+    assert max(line["dev/f1"] for line in lines) == pytest.approx(result["dev"]["f1"])
+    assert all(line["train/loss"] > 0 and line["dev/loss"] > 0 for line in lines)
 
 
 def test_csv_log_has_the_curves(finished):

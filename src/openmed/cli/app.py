@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from openmed.cli.compare import compare
 from openmed.cli.corpora import corpora_app
 from openmed.cli.predict import predict
 from openmed.cli.pretrain_text import app as pretrain_text
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(score)
+app.command()(compare)
 app.command()(reproduce)
 app.add_typer(corpora_app, name="corpora")
 app.add_typer(pretrain_text, name="pretrain-text")

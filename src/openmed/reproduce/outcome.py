@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from openmed.reproduce.plan import DAPT, NER, Cell
+from openmed.run_folder import PREDICTIONS
 from openmed.training.result import read_result
 
 FIELDS = ("run_id", "parents", "train", "params", "versions", "hardware", "git_commit")
@@ -40,7 +41,7 @@ def outcome(cell: Cell, folder: Path) -> dict[str, Any]:
     kept["groups"] = {
         split: _pack(_count_groups(file))
         for split in SPLITS
-        if (file := folder / "predictions" / f"{split}.jsonl").is_file()
+        if (file := folder / PREDICTIONS / f"{split}.jsonl").is_file()
     }
     return kept
 

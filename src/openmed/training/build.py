@@ -25,8 +25,10 @@ from openmed.data import NerDataModule, TextDataModule
 from openmed.errors import ConfigError
 from openmed.modules import DaptModule, NerModule
 from openmed.networks.precision import best_precision
+from openmed.run_folder import HISTORY
 from openmed.tracking import make_wandb_logger, run_name
 from openmed.training.callbacks import DevLine, EpochLines, ExactResume, GracefulStop, Throughput
+from openmed.training.history import History
 from openmed.training.result import task_of
 
 LAST = "last.ckpt"
@@ -187,7 +189,8 @@ def build_trainer(
     """
     throughput = Throughput()
     # Throughput counts a step before GracefulStop may save and leave.
-    callbacks: list[L.Callback] = [ExactResume(), throughput, GracefulStop(folder / "checkpoints" / LAST)]
+    history = History(folder / HISTORY, throughput)
+    callbacks: list[L.Callback] = [ExactResume(), throughput, history, GracefulStop(folder / "checkpoints" / LAST)]
     fast = bool(config.trainer.get("fast_dev_run"))
     for entry in plain(config.callbacks).values():
         if entry and not fast:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from openmed.choices import conf_folder
 from openmed.errors import RunError
+from openmed.run_folder import CONFIG
 from openmed.training.friendly import explain
 
 TRACEBACK = "OPENMED_TRACEBACK"
@@ -63,7 +64,7 @@ def resume_folder(arguments: list[str]) -> Path | None:
             mend="resume without them, or start a new run",
         )
     folder = Path(given[0].removeprefix("resume=")).expanduser()
-    if not (folder / "config.yaml").is_file():
+    if not (folder / CONFIG).is_file():
         raise RunError(f"{folder} is no run folder: it has no config.yaml", mend="give a folder under outputs/")
     return folder
 
@@ -72,7 +73,7 @@ def _resume(folder: Path) -> None:
     from openmed.training.moved import move
     from openmed.training.run import train
 
-    config = OmegaConf.load(folder / "config.yaml")
+    config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
     move(config, folder.absolute())
     train(config, folder, resumed=True)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from openmed.artefact import save_artefact
 from openmed.data import NerDataModule
 from openmed.modules import NerModule
+from openmed.run_folder import PREDICTIONS
 from openmed.tracking import artefact_name, error_rows, log_artefact, log_dataset, log_errors_table, log_summary
 from openmed.training.evaluate import Evaluation
 from openmed.training.summary import print_summary
@@ -34,7 +35,7 @@ def write_outputs(
         lines = (
             prediction_json(gold, found) for gold, found in zip(evaluation.gold, evaluation.predicted, strict=True)
         )
-        write_jsonl(lines, folder / "predictions" / f"{split}.jsonl")
+        write_jsonl(lines, folder / PREDICTIONS / f"{split}.jsonl")
     save_artefact(
         folder / "model",
         module.network,

@@ -16,11 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from openmed.artefact import lineage
 from openmed.errors import ConfigError, nearest
+from openmed.run_folder import RESULT
 from openmed.tracking import git_commit, hardware, versions
 from openmed.writers import atomic_path
 
 SCHEMA_VERSION = 1
-RESULT = "result.json"
 STATUSES = ("running", "finished", "interrupted", "failed")
 
 

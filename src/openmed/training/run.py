@@ -18,6 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from openmed.errors import RunError
+from openmed.run_folder import CONFIG
 from openmed.tracking import finish
 from openmed.training.build import build_logger, set_threads
 from openmed.training.callbacks import Interrupted
@@ -30,7 +31,6 @@ from openmed.training.result import read_result, start_result, write_result
 from openmed.writers import atomic_path
 
 log = logging.getLogger(__name__)
-CONFIG = "config.yaml"
 TASKS: Mapping[str, Callable[[RunContext], float]] = {"ner": train_tagger, "dapt": pretrain}
 """What `module` of the configuration stands for."""
 
