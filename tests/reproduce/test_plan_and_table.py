@@ -41,9 +41,23 @@ def test_cells_are_the_encoders_then_every_tagger():
     assert all(names.index(cell.parent) < names.index(name) for name, cell in cells.items() if cell.parent)
 
 
+def test_a_pretraining_may_start_from_another():
+    encoders = {"none": None, "head": {"overrides": [], "taggers": False}, "lora": {"overrides": [], "start": "head"}}
+    cells = {cell.name: cell for cell in list_cells(plan(encoders=encoders))}
+    assert cells["dapt/tiny/head"].parent is None
+    assert cells["dapt/tiny/lora"].parent == "dapt/tiny/head"
+    assert cells["ner/tiny/lora/ncbi/1"].parent == "dapt/tiny/lora"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"encoders": {"none": {"start": "none"}}}, "encoder 'none' cannot start from 'none'.*need overrides"),
+        ({"encoders": {"none": {}, "a": {"overrides": [], "start": "none"}}}, "'a' cannot start from 'none'"),
+        (
+            {"encoders": {"none": {}, "a": {"overrides": [], "start": "b"}, "b": {"overrides": []}}},
+            "'a' cannot start from 'b'.*stands first",
+        ),
         ({"backbones": ["mini"]}, "unknown backbone 'mini'"),
         ({"corpora": ["ncbl"]}, "unknown corpus 'ncbl'"),
         ({"corpora": []}, "names no corpus"),

@@ -54,6 +54,7 @@ PLAN_FORMS: Forms = {
 ENCODER_FORMS: Forms = {
     "overrides": (_are_texts, "overrides: [lora=none, optim.lr=3e-4]"),
     "taggers": (lambda value: isinstance(value, bool), "taggers: false"),
+    "start": (_is_text, "start: head"),
 }
 
 
@@ -64,10 +65,12 @@ class Encoder:
     Args:
         overrides: of its pre-training, beside the plan's; None takes the backbone as it is.
         taggers: whether taggers are trained on it.
+        start: the encoder, named before it, whose weights its pre-training starts from; None: the backbone's.
     """
 
     overrides: tuple[str, ...] | None = None
     taggers: bool = True
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Plan:
         title: for the table.
 
     Raises:
-        ConfigError: an unknown backbone, corpus or baseline; nothing to do; the same twice.
+        ConfigError: an unknown backbone, corpus, baseline or start; nothing to do; the same twice.
     """
 
     name: str
@@ -108,6 +111,14 @@ class Plan:
                     raise ConfigError(f"plan {self.name!r}: unknown {what} {name!r}", mend=nearest(name, known))
         if not self.seeds:
             raise ConfigError(f"plan {self.name!r} names no seed", mend=f"write {PLAN_FORMS['seeds'][1]}")
+        pretrained: list[str] = []
+        for name, encoder in self.encoders.items():
+            if encoder.start is not None and (encoder.overrides is None or encoder.start not in pretrained):
+                problem = f"encoder {name!r} cannot start from {encoder.start!r}"
+                mend = "both need overrides, and what is started from stands first"
+                raise ConfigError(f"plan {self.name!r}: {problem}", mend=mend)
+            if encoder.overrides is not None:
+                pretrained.append(name)
         for key in ("backbones", "corpora", "seeds"):
             values = getattr(self, key)
             for value in values:
@@ -168,7 +179,7 @@ class Cell:
     Attributes:
         name: "dapt/<backbone>/<encoder>" or "ner/<backbone>/<encoder>/<corpus>/<seed>".
         kind: "dapt" or "ner".
-        overrides: all of them but the folder and, of a tagger on a pre-trained encoder, `backbone.weights`.
+        overrides: all of them but the folder and, where there is a parent, `backbone.weights`.
         parent: name of the cell whose encoder it starts from.
     """
 
@@ -195,7 +206,8 @@ def list_cells(plan: Plan) -> list[Cell]:
         for name, encoder in plan.encoders.items():
             if encoder.overrides is not None:
                 overrides = ("module=dapt", f"backbone={backbone}", *plan.pretrain, *encoder.overrides)
-                pretrained[name] = Cell(f"{DAPT}/{backbone}/{name}", DAPT, backbone, name, overrides)
+                start = pretrained[encoder.start].name if encoder.start else None
+                pretrained[name] = Cell(f"{DAPT}/{backbone}/{name}", DAPT, backbone, name, overrides, parent=start)
         cells += pretrained.values()
         for seed in plan.seeds:
             for corpus in plan.corpora:

@@ -122,7 +122,7 @@ def _with_encoder(
             if (found := read_result(parent)) and found["status"] == "finished":
                 tell(f"the encoder of {cell.parent} is no longer in {parent}, so it is trained again")
                 _set_aside(parent)
-            _run_and_keep(cells[cell.parent], cells[cell.parent].overrides, keys, out, done, place)
+            _with_encoder(cells[cell.parent], cells, keys, out, done, place, tell)
         overrides = (*overrides, f"backbone.weights={parent / 'encoder'}")
     _run_and_keep(cell, overrides, keys, out, done, place)
 

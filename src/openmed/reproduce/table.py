@@ -9,6 +9,7 @@ encoder is pre-trained once, so chance in that is not in the interval.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -64,11 +65,13 @@ def difference(
         )  # (seeds, groups, 3)
         mean += float((_f1(ours.sum(1)) - _f1(theirs.sum(1))).mean())
         num_seeds, num_groups = ours.shape[:2]
+        # Of S seeds drawn with replacement the mean varies by (S - 1) / S of what that of S new ones does.
+        stretch = math.sqrt(num_seeds / (num_seeds - 1)) if num_seeds > 1 else 0.0
         for resample in range(NUM_RESAMPLES):
             times = np.bincount(rng.integers(0, num_groups, num_groups), minlength=num_groups)
             seeds = rng.integers(0, num_seeds, num_seeds)
             gains = _f1(np.einsum("g,sgk->sk", times, ours)) - _f1(np.einsum("g,sgk->sk", times, theirs))
-            drawn[resample] += gains[seeds].mean()
+            drawn[resample] += gains.mean() + stretch * (gains[seeds].mean() - gains.mean())
     low, high = np.quantile(drawn / len(corpora), [0.025, 0.975])
     return mean / len(corpora), float(low), float(high)
 
@@ -95,7 +98,7 @@ def _perplexities(plan: Plan, results: Results, backbone: str) -> Section:
         dev, train = record["dev"], record["train"]
         rows.append(
             (
-                name,
+                f"{name}, from {encoder.start}" if encoder.start else name,
                 f"{dev['perplexity']:.2f}",
                 f"{100 * dev['accuracy']:.1f}%",
                 f"{record['params']['trainable_percent']:.1f}%",

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: intervals, stacked mistakes, a heat table, learning curves. SVG, as in `report.plots`.
+"""The pictures of a comparison: intervals, stacked mistakes, a heat table, learning curves. See `report.drawing`.
 
 forest([Row("lora.rank=8", 82.1, (80.0, 84.2), dots=[81.9, 82.3])], "Leaderboard", "F1 (%)")
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from openmed.analysis.report.blocks import Figure
 from openmed.analysis.report.cells import clean
-from openmed.analysis.report.plots import COLOURS, INK, LINES, _blank, _drawing, _legend, _short, _svg
+from openmed.analysis.report.drawing import COLOURS, INK, LINES, blank, drawing, legend, short_label, svg
 
 STACKED = (*COLOURS, "#a6761d")
 """A fifth colour for what is stacked, as readable as the others."""
@@ -38,8 +38,8 @@ class Row:
 def forest(rows: Sequence[Row], title: str, unit: str, note: str = "", *, zero: bool = False) -> Figure:
     """Values with their intervals, one below the other; `zero` draws a line at no difference."""
     if not rows:
-        return Figure(_blank("nothing to show"), title, note)
-    with _drawing(0.8 + 0.3 * len(rows)) as (canvas, axes):
+        return Figure(blank("nothing to show"), title, note)
+    with drawing(0.8 + 0.3 * len(rows)) as (canvas, axes):
         if zero:
             axes.axvline(0, color=INK, linewidth=1)
         for place, row in enumerate(rows):
@@ -51,15 +51,15 @@ def forest(rows: Sequence[Row], title: str, unit: str, note: str = "", *, zero: 
             axes.plot([row.value], [place], "o", color=colour, markersize=7)
         _label_rows(axes, [row.label for row in rows])
         axes.set_xlabel(unit)
-        return Figure(_svg(canvas), title, note)
+        return Figure(svg(canvas), title, note)
 
 
 def stacked(labels: Sequence[str], series: Mapping[str, Sequence[float]], title: str, unit: str, note: str) -> Figure:
     """Horizontal bars made of parts, with the number in each part that has room for it."""
     if not labels or not series:
-        return Figure(_blank("nothing to show"), title, note)
+        return Figure(blank("nothing to show"), title, note)
     totals = [sum(values) for values in zip(*series.values(), strict=True)]
-    with _drawing(1.0 + 0.34 * len(labels)) as (canvas, axes):
+    with drawing(1.0 + 0.34 * len(labels)) as (canvas, axes):
         left = [0.0] * len(labels)
         for colour, (name, values) in zip(STACKED, series.items(), strict=False):
             axes.barh(range(len(labels)), values, left=left, height=0.72, color=colour, label=clean(name))
@@ -70,8 +70,8 @@ def stacked(labels: Sequence[str], series: Mapping[str, Sequence[float]], title:
             left = [before + value for before, value in zip(left, values, strict=True)]
         _label_rows(axes, labels)
         axes.set_xlabel(unit)
-        _legend(axes)
-        return Figure(_svg(canvas), title, note)
+        legend(axes)
+        return Figure(svg(canvas), title, note)
 
 
 def heat(
@@ -82,10 +82,10 @@ def heat(
     A column has its own scale: what is compared stands one below the other.
     """
     if not rows or not columns:
-        return Figure(_blank("nothing to show"), title, note)
+        return Figure(blank("nothing to show"), title, note)
     from matplotlib.patches import Rectangle
 
-    with _drawing(0.7 + 0.3 * len(rows)) as (canvas, axes):
+    with drawing(0.7 + 0.3 * len(rows)) as (canvas, axes):
         for place, column in enumerate(zip(*cells, strict=True)):
             low, high = min(column), max(column)
             for row, value in enumerate(column):
@@ -103,7 +103,7 @@ def heat(
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        return Figure(_svg(canvas), title, note)
+        return Figure(svg(canvas), title, note)
 
 
 def curves(
@@ -111,8 +111,8 @@ def curves(
 ) -> Figure:
     """Lines of (x, y) points, several of one name in one colour."""
     if not series:
-        return Figure(_blank("no curves"), title, note)
-    with _drawing(height_inches=3.4 + 0.2 * len(series)) as (canvas, axes):
+        return Figure(blank("no curves"), title, note)
+    with drawing(height_inches=3.4 + 0.2 * len(series)) as (canvas, axes):
         for place, (name, lines) in enumerate(series.items()):
             for number, line in enumerate(lines):
                 xs, ys = zip(*line, strict=True)
@@ -123,16 +123,16 @@ def curves(
                     linestyle=LINES[place // len(COLOURS) % len(LINES)],
                     linewidth=1.4,
                     alpha=0.8,
-                    label=None if number else _short(name),
+                    label=None if number else short_label(name),
                 )
         axes.set(xlabel=x_unit, ylabel=y_unit)
         axes.set_xlim(left=0)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1, fontsize=8.5)
-        return Figure(_svg(canvas), title, note)
+        return Figure(svg(canvas), title, note)
 
 
 def _label_rows(axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [short_label(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
