@@ -35,15 +35,15 @@ class Sizes:
 
     runs: int = 3
     pieces: int = 60_000
-    peer_steps: int = WARMUP_STEPS + 25
+    peer_steps: int = WARMUP_STEPS + 20
     grouped_steps: int = WARMUP_STEPS + 42
     equal_steps: int = 14
     tagger_steps: int = 150
     documents: int = 160
-    trial_documents: int = 48
+    trial_documents: int = 24
     dapt_steps: int = WARMUP_STEPS + 8
-    dapt_peer_steps: int = WARMUP_STEPS + 4
-    build_megabytes: float = 8.0
+    dapt_peer_steps: int = WARMUP_STEPS + 3
+    build_megabytes: float = 6.0
     growth: tuple[int, ...] = (1, 10, 100)
     growth_pieces: int = 15_000
     products: int = 40
