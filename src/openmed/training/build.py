@@ -7,6 +7,7 @@ trainer = build_trainer(config, folder, loggers, precision="bf16-mixed", num_epo
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -34,6 +35,8 @@ from openmed.training.result import task_of
 LAST = "last.ckpt"
 HIGH_FOR_ALL_WEIGHTS = 1e-3
 log = logging.getLogger(__name__)
+CALLBACK = "OPENMED_CALLBACK"
+"""Environment variable: a further callback, as JSON with `_target_`, that is no setting. A search hears by it."""
 PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
 
@@ -195,6 +198,8 @@ def build_trainer(
     for entry in plain(config.callbacks).values():
         if entry and not fast:
             callbacks.append(instantiate(entry, _convert_="all"))
+    if os.environ.get(CALLBACK):
+        callbacks.append(instantiate(json.loads(os.environ[CALLBACK])))
     progress = bool(config.trainer.enable_progress_bar) and sys.stdout.isatty()
     if progress:
         from lightning.pytorch.callbacks import RichProgressBar

@@ -33,6 +33,21 @@ class Interrupted(BaseException):
         self.signal_number = signal_number
 
 
+class Pruned(Exception):
+    """A search has given this run up.
+
+    Args:
+        f1: the best on dev so far.
+        epochs: how many were trained.
+        train: `train` of result.json.
+    """
+
+    def __init__(self, f1: float, epochs: int, train: dict[str, Any]) -> None:
+        super().__init__(f"the search stopped it after {epochs} epochs")
+        self.f1 = f1
+        self.train = train
+
+
 class ExactResume(L.Callback):
     """Keep the random state of Python, NumPy and torch in each checkpoint, and restore it before the next step.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from openmed.choices import conf_folder
-from openmed.errors import RunError
+from openmed.errors import ConfigError, RunError
 from openmed.run_folder import CONFIG
 from openmed.training.friendly import explain
 
@@ -69,14 +69,26 @@ def resume_folder(arguments: list[str]) -> Path | None:
     return folder
 
 
-def _resume(folder: Path) -> None:
+def _resume(folder: Path, group: str | None = None) -> float | None:
     from openmed.training.moved import move
     from openmed.training.run import train
 
     config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
     move(config, folder.absolute())
-    train(config, folder, resumed=True)
+    return train(config, folder, group=group, resumed=True)
+
+
+def _is_broken_off(config: DictConfig, folder: Path) -> bool:
+    """Whether the folder holds a checkpoint of a run with these very settings: a sweep's job that is to go on."""
+    from openmed.training.build import LAST
+    from openmed.training.result import config_digest
+
+    if not (folder / CONFIG).is_file() or not (folder / "checkpoints" / LAST).is_file():
+        return False
+    before = OmegaConf.load(folder / CONFIG)
+    assert isinstance(before, DictConfig)
+    return config_digest(before) == config_digest(config)
 
 
 def _compose_and_run(arguments: list[str]) -> None:
@@ -91,8 +103,13 @@ def _compose_and_run(arguments: list[str]) -> None:
         if config.resume:
             raise RunError("resume= stands alone on the command line", mend="python train.py resume=<run folder>")
         choices = HydraConfig.get()
+        if config.search.kind:
+            told = " ".join(arguments)
+            raise ConfigError("a search is a sweep, and wants -m", mend=f"python train.py -m {told}")
         folder = Path(choices.runtime.output_dir)
         group = Path(choices.sweep.dir).name if choices.mode == RunMode.MULTIRUN else None
+        if group and _is_broken_off(config, folder):
+            return _resume(folder, group)
         return train(config, folder, group=group)
 
     arguments_before, full_error_before = sys.argv, os.environ.get(FULL_ERROR)

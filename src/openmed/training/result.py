@@ -21,7 +21,7 @@ from openmed.tracking import git_commit, hardware, versions
 from openmed.writers import atomic_path
 
 SCHEMA_VERSION = 1
-STATUSES = ("running", "finished", "interrupted", "failed")
+STATUSES = ("running", "finished", "interrupted", "failed", "pruned")
 
 
 def start_result(config: DictConfig, *, run_id: str) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def task_of(config: DictConfig) -> str:
 
 
 def config_digest(config: DictConfig) -> str:
-    """sha256 of the settings that can change the outcome: not paths, logger or tags."""
+    """sha256 of the settings that can change the outcome: not paths, logger, tags or the sweep."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    for key in ("paths", "logger", "tags", "resume"):
+    for key in ("paths", "logger", "tags", "resume", "search"):
         plain.pop(key, None)
     for callback in (plain.get("callbacks") or {}).values():
         if callback:

@@ -21,7 +21,7 @@ from openmed.errors import RunError
 from openmed.run_folder import CONFIG
 from openmed.tracking import finish
 from openmed.training.build import build_logger, set_threads
-from openmed.training.callbacks import Interrupted
+from openmed.training.callbacks import Interrupted, Pruned
 from openmed.training.context import RunContext
 from openmed.training.friendly import explain
 from openmed.training.ner import train_tagger
@@ -71,6 +71,11 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
         if on_main_process():
             print(f"saved; go on with: python train.py resume={shown(folder)}", flush=True)
         raise SystemExit(128 + stop.signal_number) from None
+    except Pruned as stop:
+        failed = False
+        facts = {"status": "pruned", "error": str(stop), "dev": {"f1": stop.f1}, "train": stop.train}
+        _write_on_main(folder, {**result, **facts})
+        return stop.f1
     except BaseException as error:
         _record_failure(folder, result, error)
         raise

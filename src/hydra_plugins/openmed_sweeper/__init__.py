@@ -1,0 +1,1 @@
+"""Hydra finds the sweeper of openmed here; what it does is in `openmed.search`."""

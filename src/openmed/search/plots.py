@@ -1,0 +1,114 @@
+"""Pictures of a search: each trial as a line over its settings, and the best score as the search went on.
+
+parallel_coordinates(axes, trials)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openmed.analysis.report.blocks import Figure
+from openmed.analysis.report.drawing import COLOURS, INK, blank, drawing, short_label, svg
+
+MAX_TICKS = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """A trial.
+
+    Attributes:
+        values: a number or a text for each column, the score last.
+        pruned: stopped early; drawn faintly.
+    """
+
+    values: Sequence[Any]
+    pruned: bool
+
+
+def parallel_coordinates(columns: Sequence[str], log: Sequence[bool], lines: Sequence[Line], note: str) -> Figure:
+    """One line a trial across one axis a setting, the score at the right; the stronger, the better.
+
+    Args:
+        columns: names of the settings, then of the score.
+        log: which of them are drawn in ratios.
+    """
+    title = "Settings and scores"
+    if not lines:
+        return Figure(blank("no trial has a score"), title, note)
+    scales = [_Scale([line.values[place] for line in lines], log[place]) for place in range(len(columns))]
+    with drawing(height_inches=3.8) as (canvas, axes):
+        for rank, line in enumerate(sorted(lines, key=lambda line: line.values[-1]), 1):
+            heights = [scale.height(value) for scale, value in zip(scales, line.values, strict=True)]
+            look = (INK, ":") if line.pruned else (COLOURS[0], "-")
+            strength = 0.1 + 0.9 * (rank / len(lines)) ** 3
+            axes.plot(range(len(columns)), heights, color=look[0], linestyle=look[1], alpha=strength, linewidth=1.4)
+        for place, scale in enumerate(scales):
+            axes.axvline(place, color=INK, linewidth=0.8)
+            for height, label in scale.ticks:
+                axes.annotate(
+                    short_label(label), (place, height), xytext=(3, 0), textcoords="offset points", fontsize=8,
+                    va="center",
+                )  # fmt: skip
+        axes.set_xticks(range(len(columns)), [short_label(name) for name in columns], fontsize=8)
+        axes.set(xlim=(-0.1, len(columns) - 0.6), ylim=(-0.05, 1.05), yticks=[])
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.grid(visible=False)
+        return Figure(svg(canvas), title, note)
+
+
+def course(scores: Sequence[tuple[int, float, bool]], note: str) -> Figure:
+    """Each trial's score by its number, and the best so far as a line.
+
+    Args:
+        scores: (number, dev F1 in percent, pruned), in order.
+    """
+    title = "The search"
+    if not scores:
+        return Figure(blank("no trial has a score"), title, note)
+    with drawing(height_inches=2.8) as (canvas, axes):
+        for pruned, mark, colour in ((False, "o", COLOURS[0]), (True, "x", INK)):
+            points = [(number, score) for number, score, was in scores if was == pruned]
+            axes.plot([x for x, _ in points], [y for _, y in points], mark, color=colour, markersize=5)
+        best = [max(score for _, score, _ in scores[: place + 1]) for place in range(len(scores))]
+        axes.step([number for number, _, _ in scores], best, where="post", color=COLOURS[1], linewidth=1.4)
+        axes.set(xlabel="trial", ylabel="dev F1 (%)")
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+        return Figure(svg(canvas), title, note)
+
+
+class _Scale:
+    """From a column's values to heights of 0 to 1."""
+
+    def __init__(self, values: Sequence[Any], log: bool) -> None:
+        self._log = log
+        self._places: dict[Any, float] | None = None
+        if any(isinstance(value, str) for value in values):
+            names = sorted(set(values), key=_in_order)
+            self._places = {name: (place + 0.5) / len(names) for place, name in enumerate(names)}
+            self.ticks = [(height, str(name)) for name, height in self._places.items()]
+            return
+        self._low, self._high = self._bend(min(values)), self._bend(max(values))
+        steps = [self._low + (self._high - self._low) * step / (MAX_TICKS - 1) for step in range(MAX_TICKS)]
+        shown = steps if self._high > self._low else steps[:1]
+        self.ticks = [(self._share(step), f"{math.exp(step) if log else step:.3g}") for step in shown]
+
+    def height(self, value: Any) -> float:
+        return self._places[value] if self._places is not None else self._share(self._bend(value))
+
+    def _bend(self, value: float) -> float:
+        return math.log(value) if self._log else value
+
+    def _share(self, bent: float) -> float:
+        return (bent - self._low) / (self._high - self._low) if self._high > self._low else 0.5
+
+
+def _in_order(name: str) -> tuple[bool, float, str]:
+    """Numbers by size before words."""
+    try:
+        return False, float(name), name
+    except ValueError:
+        return True, 0.0, name

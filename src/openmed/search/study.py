@@ -1,0 +1,119 @@
+"""The Optuna study of a search: in SQLite, its chance a function of (seed, trial number), its pruner by name.
+
+study = open_study(search, folder)
+trial = study.ask(distributions(axes))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from openmed.errors import ConfigError
+from openmed.search.space import Axis
+
+try:
+    import optuna
+    from optuna.samplers import BaseSampler
+except ImportError as error:  # an extra: grids do without
+    raise ConfigError("search.kind=tpe needs Optuna", mend="pip install 'openmed-ner[search]'") from error
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+DATABASE = "study.db"
+REDUCTION = 3
+"""Hyperband keeps one of so many at each rung."""
+
+
+def open_study(search: Mapping[str, Any], arguments: Sequence[str], folder: Path) -> optuna.Study:
+    """The study of a sweep, made where there is none; whoever opens it has the same sampler and pruner.
+
+    Args:
+        search: as `sweep.json` has it.
+        arguments: with `search` they give the study its name, so that one storage holds many.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    address = search["storage"] or f"sqlite:///{(folder / DATABASE).absolute()}"
+    identity = json.dumps([search["space"], search["seed"], sorted(arguments)], sort_keys=True)
+    return optuna.create_study(
+        storage=optuna.storages.RDBStorage(address),
+        study_name=f"openmed-{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
+        load_if_exists=True,
+        direction="maximize",
+        sampler=NumberedSampler(lambda number: _tpe(search["seed"], number)),
+        pruner=_pruner(search["pruner"], search["epochs"]),
+    )
+
+
+def distributions(axes: Sequence[Axis]) -> dict[str, BaseDistribution]:
+    """Optuna's form of the axes. Choices are the texts of the command line."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for axis in axes:
+        if axis.choices:
+            found[axis.key] = CategoricalDistribution(axis.choices)
+        elif axis.whole:
+            step = int(axis.step or 1)
+            found[axis.key] = IntDistribution(int(axis.low), int(axis.high), log=axis.log, step=step)
+        else:
+            found[axis.key] = FloatDistribution(axis.low, axis.high, log=axis.log, step=axis.step)
+    return found
+
+
+class NumberedSampler(BaseSampler):
+    """A new sampler for each trial, made of the trial's number: what is drawn does not depend on who draws it or when.
+
+    Args:
+        make: the sampler of a trial.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler]) -> None:
+        self._make = make
+        self._inner = make(0)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._inner = self._make(trial.number)
+        self._inner.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._inner.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._inner.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: optuna.trial.TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._inner.after_trial(study, trial, state, values)
+
+
+def _tpe(seed: int, number: int) -> BaseSampler:
+    """TPE over all settings together; trials that still run count as poor ones, so that workers spread out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        chance = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        return optuna.samplers.TPESampler(seed=chance, multivariate=True, constant_liar=True)
+
+
+def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+    if name == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=REDUCTION)
+    return optuna.pruners.NopPruner()

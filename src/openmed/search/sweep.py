@@ -1,0 +1,172 @@
+"""A sweep from its command line to its end: what is asked for, whether it can be composed, all jobs, the summary.
+
+run_sweep(config, ["search=card", "backbone=minilm,tiny"], hydra_context, task)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from openmed.errors import ConfigError, RunError
+from openmed.search.grid import combinations, lists_of, probes, with_axes
+from openmed.search.runner import Runner
+from openmed.search.settings import TPE, SearchSettings, read_settings
+from openmed.search.space import Axis, quoted
+from openmed.search.state import DONE, SWEEP, Job, Sweep, check_same, is_of_search
+from openmed.search.summary import print_summary
+from openmed.training.result import task_of
+
+Lists = Mapping[str, tuple[str, ...]]
+_RESUME = "search.resume"
+_GROWS = ("search.trials", "search.jobs")
+"""May stand beside `search.resume`, which alone stands for the command line that the sweep began with."""
+
+
+def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContext, task: TaskFunction) -> None:
+    """Run what `python train.py -m ...` asks for; exits with 1 where a job failed.
+
+    Args:
+        config: composed without the lists of the command line, Hydra's own part included.
+        arguments: of the command line, Hydra's own left out.
+
+    Raises:
+        ConfigError: a search that cannot be, or a job that cannot be composed; before the first job.
+        RunError: a folder that holds another sweep, or none where one is to go on.
+    """
+    arguments = [argument for argument in arguments if _key(argument) != _RESUME]
+    resume = config.search.resume
+    if resume and all(_key(argument) in _GROWS for argument in arguments):
+        recorded = Sweep.read(Path(str(resume)).expanduser().absolute()).arguments
+        arguments = list({_key(argument): argument for argument in [*recorded, *arguments]}.values())
+        config = _composed_anew(config, arguments, str(resume), context)
+    settings = read_settings(OmegaConf.to_container(config.search, resolve=True))  # pyright: ignore[reportArgumentType]
+    parser = OverridesParser.create(config_loader=context.config_loader)
+    lists = lists_of(parser.parse_overrides(list(arguments)))
+    lists = {key: entries for key, entries in lists.items() if not is_of_search(key)}
+    axes = _axes(settings, lists)
+    if settings.kind == TPE:
+        lists = {key: entries for key, entries in lists.items() if len(entries) == 1}
+    folder = settings.resume or Path(str(config.hydra.sweep.dir)).absolute()
+    sweep = Sweep(folder, list(arguments), _as_dict(settings, axes, config))
+    before = Sweep.read(folder) if settings.resume else None
+    if before is not None:
+        check_same(before, sweep)
+        sweep.jobs, sweep.search = before.jobs, {**before.search, "trials": settings.trials}
+    elif (folder / SWEEP).exists() or (folder / "0").exists():
+        raise RunError(f"{folder} holds a sweep already", mend=f"python train.py -m {_RESUME}={folder} goes on with it")
+    runner = Runner(context, task, config, sweep)
+    _check(runner, settings, axes, lists, arguments)
+    folder.mkdir(parents=True, exist_ok=True)
+    if settings.kind == TPE:
+        _tpe(sweep, runner, settings, axes, lists, config)
+    else:
+        _grid(sweep, runner, combinations(with_axes(dict(lists), axes)))
+    print_summary(sweep, runner.num_failed)
+    if runner.num_failed:
+        sys.exit(1)
+
+
+def _key(argument: str) -> str:
+    return argument.partition("=")[0].lstrip("+")
+
+
+def _composed_anew(config: DictConfig, arguments: list[str], resume: str, context: HydraContext) -> DictConfig:
+    """The configuration of the command line that the sweep began with."""
+    own = OmegaConf.to_container(config.hydra.overrides.hydra)
+    assert isinstance(own, list)
+    composed = context.config_loader.load_configuration(
+        config_name=config.hydra.job.config_name,
+        overrides=[*own, *arguments, f"{_RESUME}={quoted(resume)}"],
+        run_mode=RunMode.MULTIRUN,
+    )
+    OmegaConf.copy_cache(from_config=config, to_config=composed)
+    return composed
+
+
+def _axes(settings: SearchSettings, lists: Lists) -> list[Axis]:
+    """The space without what the command line gives itself; a list given to a TPE search is an axis of choices."""
+    axes = [axis for axis in settings.space if axis.key not in {key.lstrip("+~") for key in lists}]
+    if settings.kind == TPE:
+        for key, entries in lists.items():
+            if len(entries) > 1:
+                axes.append(Axis(key, tuple(entry.partition("=")[2] for entry in entries)))
+        if not axes:
+            raise ConfigError("search.space is empty", mend="give it an axis: search.space.optim.lr=[1e-3,2e-3]")
+    return axes
+
+
+def _as_dict(settings: SearchSettings, axes: Sequence[Axis], config: DictConfig) -> dict[str, Any]:
+    return {
+        "kind": settings.kind,
+        "seed": settings.seed,
+        "trials": settings.trials,
+        "pruner": settings.pruner,
+        "storage": settings.storage,
+        "space": {axis.key: axis.as_dict() for axis in axes},
+        "epochs": config.trainer.max_epochs or config.length.epochs,
+    }
+
+
+def _check(
+    runner: Runner, settings: SearchSettings, axes: Sequence[Axis], lists: Lists, arguments: Sequence[str]
+) -> None:
+    """Compose a few jobs in which each value stands once.
+
+    Raises:
+        ConfigError: an unknown key or choice; a TPE search that looks at test, or that is no tagger's.
+    """
+    fixed = [entries[0] for entries in lists.values()]
+    _compose(runner, fixed, arguments)
+    for axis in axes:
+        for value in axis.values:
+            try:
+                _compose(runner, [*fixed, f"{axis.key}={value}"], arguments)
+            except ConfigError as error:
+                raise ConfigError(f"search.space.{axis.key}: {error.problem}", mend=error.mend) from error
+    for probe in probes(dict(lists)):
+        config = _compose(runner, probe, arguments)
+        if settings.kind == TPE and config.test:
+            raise ConfigError("a search never looks at test", mend="leave test=true out, and score the best run after")
+        if settings.kind == TPE and task_of(config) != "ner":
+            raise ConfigError("search.kind=tpe searches taggers", mend="search pre-training by a grid")
+
+
+def _compose(runner: Runner, overrides: Sequence[str], arguments: Sequence[str]) -> DictConfig:
+    return runner.check([override for override in overrides if override], arguments)
+
+
+def _grid(sweep: Sweep, runner: Runner, wanted: Sequence[tuple[str, ...]]) -> None:
+    """Run the combinations that have no finished job; each keeps its number."""
+    known = {frozenset(job.overrides): job for job in sweep.jobs}
+    sweep.jobs = [known.get(frozenset(overrides), Job(number, overrides)) for number, overrides in enumerate(wanted)]
+    sweep.jobs = [sweep.look(job) for job in sweep.jobs]
+    sweep.write()
+    runner.run([replace(job, error=None) for job in sweep.jobs if job.status not in DONE])
+
+
+def _tpe(
+    sweep: Sweep,
+    runner: Runner,
+    settings: SearchSettings,
+    axes: Sequence[Axis],
+    lists: Lists,
+    config: DictConfig,
+) -> None:
+    from openmed.search.report import track, write_report
+    from openmed.search.tpe import run_tpe
+
+    if not (sweep.folder / SWEEP).is_file():
+        sweep.write()
+    fixed = [entry for entries in lists.values() for entry in entries]
+    study = run_tpe(sweep, runner, axes, fixed, trials=settings.trials, jobs=settings.jobs)
+    place = write_report(sweep, study)
+    print(f"report   {place}")
+    track(sweep, study, config)

@@ -1,0 +1,102 @@
+"""TPE search: draw trials, run them as jobs, tell the study. Several workers may share a sweep's folder.
+
+A trial is held by a lock that the system frees with its process: one that the study has for running and nobody holds
+was killed, and is taken over under its own number.
+
+run_tpe(sweep, runner, axes, ["dataset=ncbi"], trials=40, jobs=1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from openmed.errors import RunError
+from openmed.search.pruning import environment
+from openmed.search.runner import Runner
+from openmed.search.space import Axis
+from openmed.search.state import Job, Sweep
+from openmed.search.study import distributions, open_study
+
+
+def run_tpe(
+    sweep: Sweep, runner: Runner, axes: Sequence[Axis], fixed: Sequence[str], *, trials: int, jobs: int
+) -> optuna.Study:
+    """Search until there are so many trials. Trials that failed in an earlier sitting are made up for by new ones.
+
+    Args:
+        fixed: overrides of all jobs.
+        jobs: trials drawn at once.
+    """
+    study = open_study(sweep.search, sweep.task_arguments, sweep.folder)
+    search = _Search(sweep, study, axes, fixed, trials)
+    while True:
+        with ExitStack() as held:
+            batch = search.draw(jobs, held)
+            if not batch:
+                return study
+            runner.run(batch, {job.number: environment(sweep, job.number) for job in batch})
+            for job in batch:
+                search.tell(sweep.look(job))
+
+
+class _Search:
+    def __init__(
+        self, sweep: Sweep, study: optuna.Study, axes: Sequence[Axis], fixed: Sequence[str], trials: int
+    ) -> None:
+        self._sweep, self._study, self._fixed, self._trials = sweep, study, tuple(fixed), trials
+        self._axes = {axis.key: axis for axis in axes}
+        self._space = distributions(axes)
+        self._failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))
+        self._locks = sweep.locks
+
+    def draw(self, number: int, held: ExitStack) -> list[Job]:
+        """Trials that nobody runs, then new ones, as long as some are left; their locks are `held`'s."""
+        with FileLock(self._locks / "draw"):
+            batch: list[Job] = []
+            for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
+                if len(batch) < number and self._take(trial.number, held):
+                    job = self._sweep.look(self._job(trial))
+                    if not self.tell(job, taken_over=True):
+                        batch.append(self._job(trial))
+            while len(batch) < number and self._left() > 0:
+                asked = self._study.ask(self._space)
+                if not self._take(asked.number, held):
+                    raise RunError(f"trial {asked.number} of {self._sweep.folder} is held by another process")
+                batch.append(self._job(self._study.trials[asked.number]))
+        return batch
+
+    def tell(self, job: Job, *, taken_over: bool = False) -> bool:
+        """Tell the study how a job ended; False where it is to go on."""
+        if job.status == "finished":
+            self._study.tell(job.number, job.f1)
+        elif job.status == "pruned":
+            self._study.tell(job.number, state=TrialState.PRUNED)
+        elif taken_over:
+            return False
+        else:
+            self._study.tell(job.number, state=TrialState.FAIL)
+        self._sweep.keep(job)
+        return True
+
+    def _left(self) -> int:
+        return self._trials + self._failed_before - len(self._study.get_trials(deepcopy=False))
+
+    def _take(self, number: int, held: ExitStack) -> bool:
+        lock = FileLock(self._locks / f"trial-{number}", timeout=0)
+        try:
+            held.enter_context(lock)
+        except Timeout:
+            return False
+        return True
+
+    def _job(self, trial: FrozenTrial) -> Job:
+        drawn = tuple(
+            f"{key}={value if self._axes[key].choices else self._axes[key].text(value)}"
+            for key, value in trial.params.items()
+        )
+        return Job(trial.number, (*self._fixed, *drawn))

@@ -1,0 +1,101 @@
+"""Grids through the real command line: which jobs there are, failures, going on, refusals before the first job."""
+
+from __future__ import annotations
+
+import pytest
+from tests.search.sweeps import TINY, go_on, quick_training, statuses, sweep
+
+from openmed.search.state import Sweep
+
+
+def test_a_list_is_a_sweep_and_ends_in_a_table(tmp_path, monkeypatch, capsys):
+    calls = quick_training(monkeypatch)
+    assert sweep(*TINY, "lora.rank=8,16", "seed=1", folder=tmp_path / "sweep") == 0
+    assert [config.lora.rank for config in calls] == [8, 16]
+    assert statuses(tmp_path / "sweep") == ["finished", "finished"]
+    shown = capsys.readouterr().out
+    assert "lora.rank=16" in shown
+    assert "100.00" not in shown.split("Jobs")[0]
+
+
+def test_a_preset_multiplies_and_the_command_line_replaces(tmp_path, monkeypatch):
+    calls = quick_training(monkeypatch)
+    assert sweep(*TINY, "search=card", "lora.rank=8,16", "optim.lr=1e-3", folder=tmp_path / "sweep") == 0
+    assert [(config.lora.rank, config.optim.lr) for config in calls] == [(8, 1e-3), (16, 1e-3)]
+    assert all(config.search.kind is None for config in calls)
+
+
+def test_a_failed_job_spoils_no_other_and_is_done_again(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+    calls = quick_training(monkeypatch, fails=lambda config: config.lora.rank == 8)
+    assert sweep(*TINY, "lora.rank=4,8,16", folder=folder) == 1
+    assert [config.lora.rank for config in calls] == [4, 8, 16]
+    assert statuses(folder) == ["finished", "failed", "finished"]
+    assert "the test's own failure" in capsys.readouterr().err
+
+    calls = quick_training(monkeypatch)
+    assert go_on(folder) == 0
+    assert [config.lora.rank for config in calls] == [8]
+    assert statuses(folder) == ["finished"] * 3
+    assert (folder / "1.broken1" / "result.json").is_file()
+
+    calls = quick_training(monkeypatch)
+    assert go_on(folder, *TINY, "lora.rank=4,8,16") == 0
+    assert not calls
+
+
+def test_another_command_line_is_refused_on_going_on(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+    quick_training(monkeypatch)
+    assert sweep(*TINY, "search=rank", "search.space.lora.rank=[4]", "seed=1", folder=folder) == 0
+    assert go_on(folder, *TINY, "search=rank", "search.space.lora.rank=[4]", "seed=2") == 1
+    assert "without seed=1 and with seed=2" in capsys.readouterr().err
+    assert go_on(folder, *TINY, "search=rank", "search.space.lora.rank=[4,8]", "seed=1") == 1
+    assert "the space of lora.rank was 4 and is now 4, 8" in capsys.readouterr().err
+    assert sweep(*TINY, "lora.rank=4", folder=folder) == 1
+    assert "holds a sweep already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search=card", "+search.space.optim.lrr=[1]"], "optim.lrr"),
+        (["search=tpe", "+search.space.optim.lrr=[1]"], "optim.lrr"),
+        (["backbone=tiny,tinny"], "tinny"),
+        (["search=tpe", "test=true"], "never looks at test"),
+        (["search=crad"], "card"),
+        (["search.resume=nowhere"], "no sweep"),
+        (["search=tpe", "search.trials=0"], "trials"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_job(tmp_path, monkeypatch, capsys, arguments, said):
+    calls = quick_training(monkeypatch)
+    assert sweep("logger=none", *arguments, folder=tmp_path / "sweep") == 1
+    assert said in capsys.readouterr().err
+    assert not calls
+    assert not (tmp_path / "sweep" / "sweep.json").exists()
+
+
+def test_a_grid_may_score_test(tmp_path, monkeypatch):
+    calls = quick_training(monkeypatch)
+    assert sweep(*TINY, "test=true", "lora.rank=8", folder=tmp_path / "sweep") == 0
+    assert calls[0].test
+
+
+def test_a_search_without_m_is_refused(tmp_path, monkeypatch, capsys):
+    from openmed.training.main import main
+
+    calls = quick_training(monkeypatch)
+    with pytest.raises(SystemExit):
+        main([*TINY, "search=card", f"hydra.run.dir={tmp_path}"])
+    assert "wants -m" in capsys.readouterr().err
+    assert not calls
+
+
+def test_what_is_written_is_read_back(tmp_path, monkeypatch):
+    quick_training(monkeypatch)
+    assert sweep(*TINY, "lora.rank=8", folder=tmp_path / "a b, 'c'=d") != 0  # Hydra's own quoting is the user's task
+    assert sweep(*TINY, "lora.rank=8", folder=tmp_path / "plain") == 0
+    (job,) = Sweep.read(tmp_path / "plain").jobs
+    assert job.overrides == (*TINY, "lora.rank=8")
+    assert job.f1 is not None
