@@ -43,6 +43,14 @@ def results(sweep: Path) -> dict[int, dict]:
     }
 
 
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + SECONDS
+    while not file.is_file():
+        assert time.monotonic() < until
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+
+
 def states(sweep: Path) -> list[str]:
     from openmed.search.study import open_study
 
@@ -55,11 +63,7 @@ def test_a_search_killed_in_the_middle_goes_on(tmp_path):
     sweep = tmp_path / "sweep"
     settings = [*SMALL, "search=tpe", "search.trials=3", "search.pruner=none", "trainer.max_epochs=12"]
     first = start(*settings, f"hydra.sweep.dir={sweep}", cwd=tmp_path)
-    until = time.monotonic() + SECONDS
-    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
-        assert time.monotonic() < until
-        assert first.poll() is None, first.communicate()[0]
-        time.sleep(0.02)
+    wait_for(sweep / "1" / "checkpoints" / "last.ckpt", first)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert states(sweep) == ["COMPLETE", "RUNNING"]
@@ -84,11 +88,7 @@ def test_two_workers_share_a_search(tmp_path):
     sweep = tmp_path / "sweep"
     settings = [*SMALL, "search=tpe", "search.trials=8", "search.pruner=none", "trainer.max_epochs=25"]
     first = start(*settings, f"hydra.sweep.dir={sweep}", cwd=tmp_path)
-    until = time.monotonic() + SECONDS
-    while not (sweep / "sweep.json").is_file():
-        assert time.monotonic() < until
-        assert first.poll() is None, first.communicate()[0]
-        time.sleep(0.05)
+    wait_for(sweep / "sweep.json", first)
     second = start(f"search.resume={sweep}", cwd=tmp_path)
     for output in (end(first), end(second)):
         assert 1 <= output.count("Launching 1 jobs") <= 7

@@ -15,7 +15,7 @@ from typing import Any
 import lightning as L
 
 from openmed.metrics.names import TRAIN_LOSS
-from openmed.training.callbacks import Throughput
+from openmed.training.callbacks import Throughput, epochs_done, last_loss
 from openmed.writers import atomic_path
 
 
@@ -34,14 +34,13 @@ class History(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != "fit":
             return
-        batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
         line: dict[str, Any] = {
-            "epoch": trainer.current_epoch + batches / trainer.num_training_batches,
+            "epoch": epochs_done(trainer),
             "step": trainer.global_step,
             "tokens": self._throughput.tokens,
         }
         metrics = trainer.callback_metrics
-        if (loss := metrics.get(f"{TRAIN_LOSS}_step", metrics.get(TRAIN_LOSS))) is not None:
+        if (loss := last_loss(metrics)) is not None:
             line[TRAIN_LOSS] = _number(loss)
         line |= {name: _number(value) for name, value in sorted(metrics.items()) if name.startswith("dev/")}
         # A run that was killed may have been scored after the checkpoint that it goes on from.
