@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG_LINES_SHOWN = 15
+SAMPLE_SECONDS = 0.1
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",  # both sides work on the CPU, also where there is a GPU: benchmarks.gpu measures that
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -48,11 +50,14 @@ class Finished:
         seconds: wall time from there to its end.
         peak_bytes: its largest resident memory. The kernel counts what the starting process had at the fork too, so
             whoever starts it stays small (no torch).
+        peak_own_bytes: the same without pages of mapped files, which the kernel takes back when memory is short;
+            sampled ten times a second. None where the system does not tell (Linux does).
     """
 
     began: float
     seconds: float
     peak_bytes: int
+    peak_own_bytes: int | None
 
 
 def run_command(arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Finished:
@@ -76,18 +81,20 @@ def run_command(arguments: Sequence[str], *, log: Path, environment: Mapping[str
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        own = _OwnMemory(child.pid)
         try:
             # Not `child.wait()`: this one tells what that very process used, not the largest of all children so far.
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         finally:
             seconds = time.monotonic() - began
+            peak_own_bytes = own.stop()
             _end_session(child.pid)  # a logger's background process must not run into the next measurement
     if child.returncode != 0:
         raise ChildFailed(f"{' '.join(arguments)}\nexited with {child.returncode}:\n{_tail(log)}")
     # KiB on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Finished(began, seconds, usage.ru_maxrss * unit)
+    return Finished(began, seconds, usage.ru_maxrss * unit, peak_own_bytes)
 
 
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -103,6 +110,30 @@ def call(module: str, function: str) -> Any:
     A module named `__main__` needs it: what that one holds cannot be sent to another process.
     """
     return getattr(import_module(module), function)()
+
+
+class _OwnMemory:
+    """Watches the anonymous memory of a process from a thread."""
+
+    def __init__(self, process: int) -> None:
+        self._status = Path(f"/proc/{process}/status")
+        self._peak: int | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int | None:
+        """Bytes at the highest sample."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _watch(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            with suppress(OSError):  # it has ended, or there is no /proc
+                for line in self._status.read_text(encoding="ascii").splitlines():
+                    if line.startswith("RssAnon:"):
+                        self._peak = max(self._peak or 0, int(line.split()[1]) * 1024)
 
 
 def _end_session(leader: int) -> None:

@@ -39,11 +39,11 @@ class Sizes:
     grouped_steps: int = WARMUP_STEPS + 42
     equal_steps: int = 14
     tagger_steps: int = 150
-    documents: int = 160
-    trial_documents: int = 24
+    documents: int = 130
+    trial_documents: int = 16
     dapt_steps: int = WARMUP_STEPS + 8
     dapt_peer_steps: int = WARMUP_STEPS + 3
-    build_megabytes: float = 6.0
+    build_megabytes: float = 5.0
     growth: tuple[int, ...] = (1, 10, 100)
     growth_pieces: int = 15_000
     products: int = 40

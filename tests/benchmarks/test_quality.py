@@ -25,7 +25,7 @@ def ran(*evaluations, peak_bytes=2**30):
             for epoch, (seconds, dev_f1) in enumerate(evaluations, start=1)
         ],
     }
-    return Ran(Finished(began=1000.0, seconds=500.0, peak_bytes=peak_bytes), marks)
+    return Ran(Finished(began=1000.0, seconds=500.0, peak_bytes=peak_bytes, peak_own_bytes=None), marks)
 
 
 def record(name, *evaluations, peak_bytes=2**30, result=None):

@@ -34,6 +34,20 @@ def test_a_child_is_timed_and_its_memory_measured(tmp_path):
     assert held <= done.peak_bytes < held + 100 * 2**20
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_the_pages_of_a_mapped_file_are_not_memory_of_its_own(tmp_path):
+    mapped, held = tmp_path / "mapped", 80 * 2**20
+    mapped.write_bytes(bytes(200 * 2**20))
+    program = (
+        f"import mmap, time; held = bytearray(b'x') * {held}; file = open({str(mapped)!r}, 'rb'); "
+        "pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ); sum(pages[::4096]); time.sleep(0.5)"
+    )
+    done = run_command(["-c", program], log=tmp_path / "log")
+    assert done.peak_own_bytes is not None
+    assert held <= done.peak_own_bytes < held + 40 * 2**20
+    assert done.peak_bytes >= done.peak_own_bytes + 190 * 2**20
+
+
 def test_a_child_that_fails_shows_what_it_said_last(tmp_path):
     with pytest.raises(ChildFailed, match=r"exited with 3:\nhere is why"):
         run_command(["-c", "print('here is why'); raise SystemExit(3)"], log=tmp_path / "log")

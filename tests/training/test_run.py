@@ -186,6 +186,7 @@ def broken(tmp_path, split, text):
         (["dataset=custom", "dataset.train=no.tsv", "dataset.dev=no.tsv"], "no such file"),
         (["logger.kind=tensorbord"], "logger=csv"),
         (["threads=0"], "at least 1"),
+        (["trainer.limit_val_batches=0"], "leaves nothing to score"),
         (["callbacks.early_stopping.patiense=1"], "patiense"),
     ],
 )

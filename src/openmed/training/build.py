@@ -189,7 +189,15 @@ def build_trainer(
 
     Args:
         dev_line: what a line of progress says of dev, made of the logged metrics.
+
+    Raises:
+        ConfigError: settings that leave nothing to evaluate.
     """
+    if config.trainer.get("limit_val_batches") == 0:
+        mend = "give a number of batches, or a share of dev such as 0.1"
+        raise ConfigError(
+            "trainer.limit_val_batches=0 leaves nothing to score, and scores choose what is kept", mend=mend
+        )
     throughput = Throughput()
     # Throughput counts a step before GracefulStop may save and leave.
     history = History(folder / HISTORY, throughput)
