@@ -81,6 +81,53 @@ def test_gold_of_any_scheme_has_all_its_mentions_and_what_predictions_lose_is_sh
     assert "unknown tag scheme 'iob3'" in openmed("score", *files, "--scheme", "iob3").err
 
 
+def test_the_lenient_convention_stands_beside_the_strict_one(openmed, tmp_path):
+    (tmp_path / "gold.tsv").write_text("Aspirin\tB-X\nhelps\tO\n\nIL-2\tB-X\nbinds\tO\n")
+    (tmp_path / "pred.tsv").write_text("Aspirin\tB-X\nhelps\tI-Y\n\nIL-2\tI-X\nbinds\tO\n")
+    files = (tmp_path / "gold.tsv", tmp_path / "pred.tsv")
+    answer = json.loads(openmed("score", *files, "--json").out)
+    assert (answer["precision"], answer["recall"]) == (1, 0.5)
+    lenient = answer["lenient"]
+    assert (lenient["precision"], lenient["recall"], lenient["f1"]) == pytest.approx((2 / 3, 1, 0.8))
+    assert answer["lenient_absent"] is None
+    shown = openmed("score", *files).out
+    row = next(line for line in shown.splitlines() if "│ all, lenient" in line)
+    assert [cell.strip() for cell in row.split("│")[2:7]] == ["66.7", "100.0", "80.0", "2", "3"]
+    assert "a stray I- opens an entity (the convention of seqeval's default mode and of conlleval)" in shown
+
+
+def test_the_lenient_score_leaves_out_what_was_seen_too(openmed, tmp_path):
+    seen_lines = "".join(f"{word}\tO\n" for word in SEEN.split()).replace("Aspirin\tO", "Aspirin\tB-X")
+    (tmp_path / "gold.tsv").write_text(f"{seen_lines}\nIL-2\tB-X\nbinds\tO\n")
+    (tmp_path / "pred.tsv").write_text((tmp_path / "gold.tsv").read_text().replace("B-X", "I-X"))
+    gold = list(read(tmp_path / "gold.tsv"))
+    seen = Seen()
+    seen.add("train", gold[:1])
+    clean_subset("mine", "test", gold, seen, files={}).write(tmp_path / "clean.json")
+    files = (tmp_path / "gold.tsv", tmp_path / "pred.tsv")
+    found = [
+        json.loads(openmed("score", *files, *options, "--json").out)["lenient"]["tp"]
+        for options in ((), ("--clean", tmp_path / "clean.json"))
+    ]
+    assert found == [2, 1]
+
+
+def test_why_there_is_no_lenient_score_is_said(openmed, predictions, tmp_path):
+    answer = json.loads(openmed("score", predictions, predictions, "--json").out)
+    assert answer["lenient"] is None
+    assert "test.jsonl: tags are needed, and this is no token file" in answer["lenient_absent"]
+    assert "lenient: not scored: " in openmed("score", predictions, predictions).out
+    (tmp_path / "iobes.tsv").write_text("a\tB-X\nb\tE-X\nc\tS-X\nd\tO\n")
+    (tmp_path / "broken.tsv").write_text("a\tB-X\nb\tI-X\nc\tS-X\nd\tO\n")
+    whole, broken = (
+        json.loads(openmed("score", tmp_path / "iobes.tsv", tmp_path / name, "--scheme", "iobes", "--json").out)
+        for name in ("iobes.tsv", "broken.tsv")
+    )
+    assert (whole["lenient"]["f1"], whole["f1"]) == (1, 1), "legal tags mean the same by both"
+    assert broken["tp"] == 1
+    assert "broken.tsv: its E- and S- tags break their scheme" in broken["lenient_absent"]
+
+
 @pytest.mark.parametrize(("group", "said"), [("", "over 3 texts, taken as independent)"), ("g", "over 2 groups)")])
 def test_the_interval_says_what_was_drawn(openmed, tmp_path, group, said):
     lines = [{"id": str(n), "text": "IL-2", "group": group if n else "", "entities": []} for n in range(3)]

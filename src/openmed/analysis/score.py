@@ -1,23 +1,80 @@
 """Score predicted annotations against gold ones, from any two files that can be read: exact spans, typed, micro.
 
-pairs = pair_up(gold, predicted)
+gold, pred = Source.of(Path("test.tsv")), Source.of(Path("predicted.tsv"), scheme="iob2")
+pairs = pair_up(gold.read(), pred.read())
 score_pairs(pairs).micro.f1, interval(pairs), drawn(pairs).unit
 kept = without_seen(pairs, Subset.read("jnlpba_clean.json"))
+score_pairs(lenient_pairs(gold, pred)).micro.f1         # seqeval's default mode
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from openmed.analysis.leakage import Subset
 from openmed.encoding.words import split_sentences
 from openmed.errors import DataError
 from openmed.metrics import ScoreTable, score_spans
+from openmed.readers import detect_format, read
 from openmed.spans import Document
+from openmed.tagging import ILLEGAL_TAG
 
 NUM_RESAMPLES = 2_000
 CONFIDENCE = 0.95
+TOKENS = "conll"
+SETTINGS: Mapping[str, tuple[str, ...]] = {TOKENS: ("scheme", "default_type"), "jsonl": ("mentions",)}
+"""Format -> the settings of its reader that matter to scores."""
+
+
+@dataclass
+class Source:
+    """A file, folder or archive to be scored.
+
+    Args:
+        settings: of its format's reader.
+
+    Attributes:
+        documents: what was read.
+        losses: what could not be kept of it.
+    """
+
+    path: Path
+    format: str
+    settings: Mapping[str, Any]
+    documents: list[Document] = field(default_factory=list)
+    losses: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, path: Path, **settings: Any) -> Source:
+        """With those of the settings that are told and that its format has."""
+        format = detect_format(path)
+        return cls(path, format, {key: settings[key] for key in SETTINGS.get(format, ()) if settings.get(key)})
+
+    def read(self) -> list[Document]:
+        """All documents."""
+        self.losses.clear()
+        self.documents = list(read(self.path, format=self.format, losses=self.losses, **self.settings))
+        return self.documents
+
+    def read_leniently(self) -> list[Document]:
+        """All documents of a token file as by conlleval, where a stray I- opens an entity. After `read`.
+
+        Read anew only where some tag broke the scheme: without such tags the conventions agree.
+
+        Raises:
+            DataError: tags that break a scheme with E- or S-, for which the convention is not defined here.
+        """
+        if not self.losses[ILLEGAL_TAG]:
+            return self.documents
+        try:
+            return list(read(self.path, format=self.format, **{**self.settings, "scheme": "iob2-lenient"}))
+        except DataError as error:
+            told = "its E- and S- tags break their scheme, and the lenient convention is defined for B- and I- alone"
+            raise DataError(told, path=self.path) from error
 
 
 class Pair(NamedTuple):
@@ -80,6 +137,18 @@ def pair_up(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Pai
                 mend="offsets compare only on the same text: score the text that was tagged, words and spaces included",
             )
     return pairs
+
+
+def lenient_pairs(gold: Source, predicted: Source) -> list[Pair]:
+    """The pairs by the convention of seqeval's default mode and conlleval: a stray I- opens an entity. After `read`.
+
+    Raises:
+        DataError: not both are token files, or they break a scheme with E- or S-.
+    """
+    for source in (gold, predicted):
+        if source.format != TOKENS:
+            raise DataError("tags are needed, and this is no token file", path=source.path)
+    return pair_up(gold.read_leniently(), predicted.read_leniently())
 
 
 def score_pairs(pairs: Iterable[Pair]) -> ScoreTable:

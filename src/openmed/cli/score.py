@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from openmed.errors import DataError
+
 if TYPE_CHECKING:
     from openmed.analysis.leakage import Subset
-    from openmed.analysis.score import Kept
-    from openmed.spans import Document
+    from openmed.analysis.score import Kept, Source
 
 PREDICTED_KEYS = ("entities", "spans")
 """Where a JSONL line holds what was predicted. Not `gold`: a line with that alone holds no prediction."""
+
+LENIENT = "lenient: a stray I- opens an entity (the convention of seqeval's default mode and of conlleval)"
 
 
 def score(
@@ -38,19 +41,19 @@ def score(
     """Precision, recall and F1 of exact, typed spans, per type and over all, with a 95% interval of F1.
 
     Unless --scheme is told, the scheme of a gold token file is detected, and a predicted one is read as strict IOB2,
-    for mistakes among predicted tags look like another scheme: a stray I- (no B- before it) opens no entity.
+    for mistakes among predicted tags look like another scheme: a stray I- (no B- before it) opens no entity. Of token
+    files the score by the lenient convention, by which it opens one, stands beside it.
     """
     from openmed.analysis.leakage import Subset
-    from openmed.analysis.score import drawn, interval, pair_up, score_pairs, without_seen
+    from openmed.analysis.score import Source, drawn, interval, pair_up, score_pairs, without_seen
 
-    losses: dict[str, Counter[str]] = {"gold": Counter(), "pred": Counter()}
-    pairs = pair_up(
-        _read(gold, losses["gold"], scheme=scheme, default_type=default_type),
-        _read(pred, losses["pred"], scheme=scheme or "iob2", default_type=default_type, mentions=PREDICTED_KEYS),
-    )
-    lines, answer = _loss_lines(losses), {"losses": losses, "removed": 0}
-    if clean is not None:
-        subset = Subset.read(clean)
+    right = Source.of(gold, scheme=scheme, default_type=default_type)
+    found = Source.of(pred, scheme=scheme or "iob2", default_type=default_type, mentions=PREDICTED_KEYS)
+    pairs = pair_up(right.read(), found.read())
+    losses = {"gold": right.losses, "pred": found.losses}
+    subset = None if clean is None else Subset.read(clean)
+    lines, answer = _loss_lines(losses), {"losses": losses, "removed": 0, **_lenient(right, found, subset)}
+    if subset is not None:
         kept = without_seen(pairs, subset)
         lines.append(_clean_line(subset, kept, len(pairs)))
         if kept.listed and not kept.removed:
@@ -65,14 +68,16 @@ def score(
         _show(answer, lines)
 
 
-def _read(path: Path, losses: Counter[str], **settings: Any) -> list[Document]:
-    """All documents of a file, folder or archive, by those of the settings that are told and that its format has."""
-    from openmed.readers import detect_format, read
+def _lenient(gold: Source, pred: Source, subset: Subset | None) -> dict[str, Any]:
+    """The score by the other convention, or why there is none."""
+    from openmed.analysis.score import lenient_pairs, score_pairs, without_seen
 
-    format = detect_format(path)
-    known = {"conll": ("scheme", "default_type"), "jsonl": ("mentions",)}.get(format, ())
-    options = {key: value for key in known if (value := settings.get(key)) is not None}
-    return list(read(path, format=format, losses=losses, **options))
+    try:
+        pairs = lenient_pairs(gold, pred)
+    except DataError as error:
+        return {"lenient": None, "lenient_absent": str(error)}
+    kept = pairs if subset is None else without_seen(pairs, subset).pairs
+    return {"lenient": score_pairs(kept).micro.as_dict(), "lenient_absent": None}
 
 
 def _loss_lines(losses: dict[str, Counter[str]]) -> list[str]:
@@ -102,7 +107,14 @@ def _show(answer: dict[str, Any], lines: list[str]) -> None:
     from openmed.analysis.report.scores import scores_table
 
     console = Console()
-    console.print(scores_table(answer))
+    table = scores_table(answer)
+    if lenient := answer["lenient"]:
+        shares = [f"{100 * lenient[key]:.1f}" for key in ("precision", "recall", "f1")]
+        table.add_row("all, lenient", *shares, str(lenient["tp"] + lenient["fn"]), str(lenient["tp"] + lenient["fp"]))
+    console.print(table)
+    console.print(
+        LENIENT if lenient else f"lenient: not scored: {answer['lenient_absent']}", markup=False, soft_wrap=True
+    )
     if answer["interval"]:
         low, high = answer["interval"]
         over = answer["interval_over"]
