@@ -2,6 +2,7 @@
 
 openmed reproduce dapt-effect --plan        # what it would do, and what is done
 openmed reproduce dapt-effect               # do it; broken off, the same command goes on
+openmed reproduce paper --table             # the paper's table and ours, as far as it was run
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +19,10 @@ import typer
 from openmed.errors import ConfigError
 
 if TYPE_CHECKING:
+    from openmed.analysis.report.blocks import Section
     from openmed.reproduce import Plan
 
-DEFAULT = "dapt-effect"
+DEFAULT = "paper"
 _BACKBONES = (
     "others than the plan's, with commas between. Each needs text packed for its own tokenizer: without it nothing is "
     "run, and the error 'no text is packed for backbone=NAME' gives the command that packs it; text that another "
@@ -41,7 +43,7 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
     """Pre-train encoders, train taggers on them, compare; skip what is done already."""
-    from openmed.reproduce import Plan, carry_out, cell_keys, read_results
+    from openmed.reproduce import Plan, carry_out, cell_keys, read_results, tables
     from openmed.reproduce.run import is_done
 
     wanted = _changed(Plan.read(plan), backbones, corpora, seeds)
@@ -52,12 +54,19 @@ def reproduce(
     if show_plan:
         _show_plan(wanted, place, as_json=as_json)
         return
-    if table:
-        keys, found = cell_keys(wanted), read_results(place)
-        outcomes: dict[str, Any] = {name: found[name] for name in keys if is_done(found, name, keys)}
-    else:
+    outcomes: dict[str, Any] = {}
+    if not table:
         outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True))
-    _show_tables(wanted, outcomes, _command(plan, given), markdown=markdown, as_json=as_json)
+    elif not wanted.reported:
+        keys, found = cell_keys(wanted), read_results(place)
+        outcomes = {name: found[name] for name in keys if is_done(found, name, keys)}
+    command = _command(plan, given)
+    if wanted.reported:
+        answer, sections = _paper(wanted, plan, place)
+        command += " --table" if table else ""
+    else:
+        answer, sections = outcomes, tables(wanted, outcomes)
+    _show(wanted, sections, answer, command, markdown=markdown, as_json=as_json)
 
 
 def _changed(plan: Plan, backbones: str | None, corpora: str | None, seeds: int | None) -> Plan:
@@ -103,17 +112,25 @@ def _command(plan: str, given: Mapping[str, Any]) -> str:
     return shlex.join(["openmed", "reproduce", plan, *options])
 
 
-def _show_tables(plan: Plan, outcomes: dict[str, Any], command: str, *, markdown: Path | None, as_json: bool) -> None:
+def _paper(plan: Plan, name: str, place: Path) -> tuple[list[dict[str, Any]], list[Section]]:
+    from openmed.reproduce.paper import check, paper_rows, paper_sections
+    from openmed.reproduce.run import read_results
+
+    rows = paper_rows(plan, check(plan, read_results(place)))
+    return [asdict(row) for row in rows], paper_sections(plan, rows, name)
+
+
+def _show(
+    plan: Plan, sections: list[Section], answer: Any, command: str, *, markdown: Path | None, as_json: bool
+) -> None:
     from openmed.analysis.report.markdown import to_markdown
     from openmed.analysis.report.terminal import print_sections
-    from openmed.reproduce import tables
 
-    sections = tables(plan, outcomes)
     if markdown is not None:
         title, _, rest = to_markdown(plan.title or plan.name, sections).partition("\n\n")
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(f"{title}\n\n    {command}\n\n{rest}", encoding="utf-8")
     if as_json:
-        print(json.dumps(outcomes))
+        print(json.dumps(answer))
     else:
         print_sections(sections)

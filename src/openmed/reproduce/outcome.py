@@ -30,7 +30,10 @@ NUMBERS = {
 
 
 def outcome(cell: Cell, folder: Path) -> dict[str, Any]:
-    """JSON-like. Of a tagger {dev: {f1, views}, test, groups: {split: ...}}, of an encoder {dev: {perplexity, ...}}."""
+    """JSON-like. Of a tagger {dev: {f1, views}, test, groups: {split: ...}}, of an encoder {dev: {perplexity, ...}}.
+
+    `test` has `clean`, the score without what was seen in training, where the run has it.
+    """
     result = read_result(folder)
     assert result is not None
     assert result["status"] == "finished"
@@ -81,7 +84,9 @@ def group_counts(record: Mapping[str, Any], split: str) -> np.ndarray:
 
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: scores[name] for name in ("precision", "recall", "f1", "views")}
+    kept = {name: scores[name] for name in ("precision", "recall", "f1", "views")}
+    clean = scores.get("clean")
+    return {**kept, "clean": {name: clean[name] for name in ("f1", "units", "removed", "against")}} if clean else kept
 
 
 def _count_groups(file: Path) -> np.ndarray:

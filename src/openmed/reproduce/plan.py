@@ -7,7 +7,7 @@ list_cells(plan)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ def _have_names(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_text, value))
 
 
+def _are_shares(value: Any) -> bool:
+    return _have_names(value) and all(type(share) in (int, float) and 0 <= share <= 100 for share in value.values())
+
+
 Forms = Mapping[str, tuple[Callable[[Any], bool], str]]
 PLAN_FORMS: Forms = {
     "name": (_is_text, "name: mine"),
@@ -49,6 +53,8 @@ PLAN_FORMS: Forms = {
     "pretrain": (_are_texts, "pretrain: [dataset=dapt_mix, logger=none]"),
     "train": (_are_texts, "train: [test=true, logger=none]"),
     "title": (_is_text, "title: What it buys"),
+    "source": (_is_text, "source: arXiv 2508.01630"),
+    "reported": (_are_shares, "reported: {ncbi: 91.10}"),
 }
 """Key of a plan -> whether a value will do, and one that does."""
 ENCODER_FORMS: Forms = {
@@ -83,6 +89,8 @@ class Plan:
         pretrain: overrides of every pre-training.
         train: overrides of every tagger's training.
         title: for the table.
+        reported: corpus -> test F1 in % that somebody else reports, to stand beside ours.
+        source: who reports it.
 
     Raises:
         ConfigError: an unknown backbone, corpus, baseline or start; nothing to do; the same twice.
@@ -97,18 +105,23 @@ class Plan:
     pretrain: tuple[str, ...] = ()
     train: tuple[str, ...] = ()
     title: str = ""
+    reported: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
 
     def __post_init__(self) -> None:
         for names, known, what in (
             (self.backbones, choice_names("backbone"), "backbone"),
             (self.corpora, corpus_names(), "corpus"),
             ((self.baseline,), list(self.encoders), "baseline"),
+            (tuple(self.reported) or self.corpora, corpus_names(), "corpus"),
         ):
             if not names:
                 raise ConfigError(f"plan {self.name!r} names no {what}", mend=f"known: {', '.join(known)}")
             for name in names:
                 if name not in known:
                     raise ConfigError(f"plan {self.name!r}: unknown {what} {name!r}", mend=nearest(name, known))
+        if self.reported and not self.source:
+            raise ConfigError(f"plan {self.name!r} does not say who reports", mend=f"write {PLAN_FORMS['source'][1]}")
         if not self.seeds:
             raise ConfigError(f"plan {self.name!r} names no seed", mend=f"write {PLAN_FORMS['seeds'][1]}")
         pretrained: list[str] = []

@@ -13,7 +13,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from openmed.data.text import PACKED
 from openmed.errors import ConfigError, DataError, OpenMedError, RunError
 from openmed.pretraining_text.packed import INDEX
 from openmed.reproduce.outcome import fault, outcome
-from openmed.reproduce.plan import DAPT, Cell, Plan, list_cells
+from openmed.reproduce.plan import DAPT, NER, Cell, Plan, list_cells
 from openmed.training.compose import compose
 from openmed.training.friendly import explain
 from openmed.training.result import config_digest, read_result
@@ -52,8 +52,11 @@ def carry_out(plan: Plan, out: Path, *, results: Path | None = None, tell: Tell 
     return {name: done[name] for name in cells}
 
 
-def cell_keys(plan: Plan) -> dict[str, str]:
+def cell_keys(plan: Plan, taggers: Container[str] | None = None) -> dict[str, str]:
     """Cell -> digest of all that decides its outcome.
+
+    Args:
+        taggers: names of the taggers that are asked for; None: all. Encoders always count.
 
     Raises:
         ConfigError: overrides that `train.py` would refuse.
@@ -61,6 +64,8 @@ def cell_keys(plan: Plan) -> dict[str, str]:
     """
     keys: dict[str, str] = {}
     for cell in list_cells(plan):
+        if taggers is not None and cell.kind == NER and cell.name not in taggers:
+            continue
         parent = keys[cell.parent] if cell.parent else None
         weights = [] if parent is None else [f"backbone.weights={parent}"]
         with _explained(cell):

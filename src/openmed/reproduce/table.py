@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,16 +64,30 @@ def difference(
             np.stack([group_counts(pair[side], split) for pair in of_corpus]) for side in (0, 1)
         )  # (seeds, groups, 3)
         mean += float((_f1(ours.sum(1)) - _f1(theirs.sum(1))).mean())
-        num_seeds, num_groups = ours.shape[:2]
-        # Of S seeds drawn with replacement the mean varies by (S - 1) / S of what that of S new ones does.
-        stretch = math.sqrt(num_seeds / (num_seeds - 1)) if num_seeds > 1 else 0.0
-        for resample in range(NUM_RESAMPLES):
-            times = np.bincount(rng.integers(0, num_groups, num_groups), minlength=num_groups)
-            seeds = rng.integers(0, num_seeds, num_seeds)
-            gains = _f1(np.einsum("g,sgk->sk", times, ours)) - _f1(np.einsum("g,sgk->sk", times, theirs))
-            drawn[resample] += gains.mean() + stretch * (gains[seeds].mean() - gains.mean())
+        drawn += draw_means([ours, theirs], lambda f1s: f1s[0] - f1s[1], rng)
     low, high = np.quantile(drawn / len(corpora), [0.025, 0.975])
     return mean / len(corpora), float(low), float(high)
+
+
+def draw_means(
+    counts: Sequence[np.ndarray], combine: Callable[[list[np.ndarray]], np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """(NUM_RESAMPLES,) means over seeds, groups and seeds drawn anew for each.
+
+    Args:
+        counts: of each side (seeds, groups, 3): tp, fp, fn. The same groups are drawn for all.
+        combine: of the sides' F1s (seeds,) what is averaged (seeds,).
+    """
+    num_seeds, num_groups = counts[0].shape[:2]
+    # Of S seeds drawn with replacement the mean varies by (S - 1) / S of what that of S new ones does.
+    stretch = math.sqrt(num_seeds / (num_seeds - 1)) if num_seeds > 1 else 0.0
+    drawn = np.zeros(NUM_RESAMPLES)
+    for resample in range(NUM_RESAMPLES):
+        times = np.bincount(rng.integers(0, num_groups, num_groups), minlength=num_groups)
+        seeds = rng.integers(0, num_seeds, num_seeds)
+        values = combine([_f1(np.einsum("g,sgk->sk", times, side)) for side in counts])
+        drawn[resample] = values.mean() + stretch * (values[seeds].mean() - values.mean())
+    return drawn
 
 
 def _f1(counts: np.ndarray) -> np.ndarray:
