@@ -14,6 +14,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 # In the environment rather than `-c`, so that what pip builds from source is built under the same versions.
 PIP_INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(BIN)/python -m pip install $(shell test -t 2 || echo --quiet)
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench bench-quality check clean
@@ -25,9 +26,10 @@ help: ## this list
 demo: $(RUN_STAMP) ## set up, then train and show a tagger on the embedded corpus (offline, minutes on two cores)
 	HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python train.py
 
+# A process for each core; each keeps to one thread, since tiny networks gain nothing from more.
 test: $(DEV_STAMP) ## set up, then all tests: the quick ones, then the slow ones
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
 
 bench: $(BENCH_STAMP) ## set up, then measure speed against the peers (20 minutes; benchmarks/results/)
 	$(BIN)/python -m benchmarks

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from openmed.spans import Document, Span
 from openmed.tracking import Category, error_rows, label_colour, render_html, render_rich
+from openmed.tracking.records import NOTHING, confused_types
 
 TEXT = "BRCA1 mutations cause breast cancer; aspirin eases ovarian cancer pain."
 
@@ -140,6 +141,19 @@ def test_every_miss_and_every_false_alarm_stands_in_one_row(gold: list[Span], pr
     for row in rows:
         has = (row.gold is not None, row.predicted is not None)
         assert has == {Category.MISSED: (True, False), Category.SPURIOUS: (False, True)}.get(row.category, (True, True))
+
+
+@given(spans_of_text, spans_of_text)
+def test_types_that_errors_confuse_add_up_to_the_misses_and_the_false_alarms(
+    gold: list[Span], predicted: list[Span]
+) -> None:
+    confused = confused_types(error_rows(document(*gold, text="x" * 30), document(*predicted, text="x" * 30)))
+    for label in "AB":
+        missed = sum(span.label == label for span in set(gold) - set(predicted))
+        false = sum(span.label == label for span in set(predicted) - set(gold))
+        assert sum(number for (one, _), number in confused.items() if one == label) == missed
+        assert sum(number for (_, other), number in confused.items() if other == label) == false
+    assert confused[NOTHING, NOTHING] == 0
 
 
 @settings(max_examples=50)

@@ -31,6 +31,7 @@ class FakeRun:
     def __init__(self, folder: Path, log: Any = lambda row: None, finish: Any = lambda: None) -> None:
         self.settings = SimpleNamespace(sync_dir=str(folder))
         self.log = log
+        self.define_metric = lambda name, **axis: None
         self._finish = finish
         self.finished: list[int] = []
 
@@ -86,7 +87,7 @@ def test_a_failed_start_is_one_warning(
     logger.log_metrics({"dev/f1": 0.5}, step=1)
     logger.log_hyperparams({"lr": 1})
     logger.experiment.log({"x": 1})
-    log_summary(logger, {"dev": {"f1": 1.0}})
+    log_summary(logger, {"status": "finished", "dev": {"f1": 1.0}})
     finish(logger, failed=False)
     assert logger.location is None
     assert logger.version == "abc"
@@ -187,6 +188,19 @@ def test_a_service_that_really_dies_is_replaced(tmp_path: Path, caplog: pytest.L
     assert after.failure is None
 
 
+def test_a_later_import_is_not_harmed_by_a_service_that_really_died(tmp_path: Path) -> None:
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.lib.import_hooks import notify_module_loaded
+
+    logger = real_logger(tmp_path)
+    process = wandb_setup.singleton()._connection._proc._process
+    process.kill()
+    process.wait()
+    for name in ("accelerate", "catboost"):  # what wandb takes note of
+        notify_module_loaded(SimpleNamespace(__name__=name))
+    finish(logger, failed=False)
+
+
 def test_a_real_run_left_open_does_not_take_in_the_next(tmp_path: Path) -> None:
     left_open, following = real_logger(tmp_path / "0"), real_logger(tmp_path / "1")
     assert left_open.version != following.version
@@ -224,7 +238,7 @@ def test_disabled_is_silent_and_a_missing_wandb_is_one_warning(
 ) -> None:
     logger = real_logger(tmp_path, mode="disabled")
     assert isinstance(logger, DummyLogger)
-    log_summary(logger, {"dev": {"f1": 1.0}})
+    log_summary(logger, {"status": "finished", "dev": {"f1": 1.0}})
     finish(logger, failed=False)
     finish(None, failed=False)
     assert not caplog.records

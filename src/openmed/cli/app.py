@@ -13,6 +13,7 @@ import typer
 
 from openmed.cli.compare import compare
 from openmed.cli.corpora import corpora_app
+from openmed.cli.dashboard import dashboard
 from openmed.cli.predict import predict
 from openmed.cli.pretrain_text import app as pretrain_text
 from openmed.cli.reproduce import reproduce
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(score)
 app.command()(compare)
+app.command()(dashboard)
 app.command()(reproduce)
 app.add_typer(corpora_app, name="corpora")
 app.add_typer(pretrain_text, name="pretrain-text")

@@ -13,8 +13,8 @@ import contextlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from openmed.tracking.errors_view import ErrorRow
@@ -29,11 +29,20 @@ SECTIONS = ("dev", "test", "params", "train", "energy")
 
 COLUMNS = ("document", "category", "gold", "gold type", "predicted", "predicted type", "score", "text")
 
+ERRORS = "dev/errors"
+CONFUSION = "dev/confusion"
+CONFUSION_TABLE = f"{CONFUSION}_table"
+"""The numbers behind the chart `CONFUSION`, under the name that W&B gives them."""
+
+CONFUSION_COLUMNS = ("gold type", "predicted type", "mentions")
+NOTHING = "(nothing)"
+"""Stands for the type of what is missed or spurious."""
+
 
 def log_summary(logger: Logger | None, result: Mapping[str, Any]) -> None:
-    """Writes the final numbers as the run's summary; call it last, since later steps overwrite equal names."""
-    metrics = summary_metrics(result)
-    _submit(logger, lambda run: run.summary.update(metrics))
+    """Writes status and final numbers as the run's summary; call it last, since later steps overwrite equal names."""
+    summary = {"status": result["status"], **summary_metrics(result)}
+    _submit(logger, lambda run: run.summary.update(summary))
 
 
 def summary_metrics(result: Mapping[str, Any]) -> dict[str, float]:
@@ -45,20 +54,38 @@ def summary_metrics(result: Mapping[str, Any]) -> dict[str, float]:
     return dict(pair for section in SECTIONS for pair in _numbers(section, result.get(section)))
 
 
-def log_errors_table(
-    logger: Logger | None, rows: Iterable[ErrorRow], *, key: str = "dev/errors", max_rows: int = 200
-) -> None:
-    """Logs the first `max_rows` errors as a table with marked-up text, one HTML snippet a row."""
-    shown = list(islice(rows, max_rows))
+def log_errors_table(logger: Logger | None, rows: Iterable[ErrorRow], *, max_rows: int = 200) -> None:
+    """Logs the first `max_rows` errors as a table with marked-up text, and which types all of them confuse."""
+    if not callable(getattr(logger, "submit", None)):
+        return
+    errors = list(rows)
+    confused: list[Any] = [[*types, number] for types, number in sorted(confused_types(errors).items())]
 
     def log(run: wandb.Run) -> None:
         import wandb
 
-        table = wandb.Table(columns=list(COLUMNS), data=[_cells(row) for row in shown])
+        table = wandb.Table(columns=list(COLUMNS), data=[_cells(row) for row in errors[:max_rows]])
+        gold, predicted, mentions = CONFUSION_COLUMNS
+        chart = wandb.plot_table(
+            "wandb/confusion_matrix/v1",
+            wandb.Table(columns=list(CONFUSION_COLUMNS), data=confused),
+            {"Actual": gold, "Predicted": predicted, "nPredictions": mentions},
+            {"title": "types of the errors on dev; on the diagonal: wrong boundaries"},
+        )
         with staging_beside(run):
-            run.log({key: table})
+            run.log({ERRORS: table, CONFUSION: chart})
 
     _submit(logger, log)
+
+
+def confused_types(rows: Iterable[ErrorRow]) -> Counter[tuple[str, str]]:
+    """How many errors have which gold and which predicted type, one of them `NOTHING` for what is missed or spurious.
+
+    Of equal types both are right, and the boundaries wrong.
+    """
+    return Counter(
+        (row.gold.label if row.gold else NOTHING, row.predicted.label if row.predicted else NOTHING) for row in rows
+    )
 
 
 def log_dataset(

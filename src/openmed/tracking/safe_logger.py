@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from openmed.tracking.service import STEP, RunRequest, abandon_service, disk_is_full, first_line, start_run
+from openmed.tracking.axes import STEP, Axes
+from openmed.tracking.service import RunRequest, abandon_service, disk_is_full, first_line, start_run
 
 if TYPE_CHECKING:
     import wandb
@@ -52,6 +53,7 @@ class SafeWandbLogger(WandbLogger):
     def __init__(self, request: RunRequest, *, max_waiting: int = MAX_WAITING) -> None:
         super().__init__(project=request.project, name=request.name, save_dir=request.save_dir, id=request.run_id)
         self._request = request
+        self._axes = Axes(request.job_type)
         self._tasks: queue.Queue[Task | None] = queue.Queue(max_waiting)
         self._lock = threading.Lock()
         self._started = threading.Event()
@@ -123,8 +125,15 @@ class SafeWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        row = dict(metrics) if step is None else {**metrics, STEP: step}
-        self.submit(lambda run: run.log(row))
+        row = self._axes.complete(metrics if step is None else {**metrics, STEP: step})
+        unseen = self._axes.unseen(row)
+
+        def log(run: wandb.Run) -> None:
+            for name, axis in unseen:
+                run.define_metric(name, step_metric=axis, step_sync=True)
+            run.log(row)
+
+        self.submit(log)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:

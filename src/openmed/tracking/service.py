@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from openmed.metrics.names import DEV_F1
+from openmed.tracking.axes import EPOCH, STEP
+
 if TYPE_CHECKING:
     import wandb
 
@@ -27,11 +30,6 @@ logger = logging.getLogger("openmed.tracking")
 
 RunMode = Literal["online", "offline"]
 Resume = Literal["allow", "must"]
-
-STEP = "trainer/global_step"
-"""The x axis of every chart; Lightning's own name for it."""
-
-DEV_F1 = "dev/f1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +163,15 @@ def _init(request: RunRequest, mode: RunMode) -> wandb.Run:
         config=dict(request.config),
         settings=_settings(request),
     )
+    # wandb notes what is imported later by a hook in the import itself, which would raise there were its process dead.
+    with contextlib.suppress(AttributeError):
+        run._unregister_telemetry_import_hooks(run.id)
     for handler in logging.getLogger("wandb").handlers:
         # wandb's debug log on a full disk would print a traceback for each of its lines.
         handler.handleError = lambda record: None
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
-    run.define_metric(DEV_F1, step_metric=STEP, summary="max")
+    run.define_metric(DEV_F1, step_metric=EPOCH, step_sync=True, summary="max")
     return run
 
 

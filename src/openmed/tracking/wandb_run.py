@@ -41,6 +41,9 @@ MODES = ("auto", "online", "offline", "disabled")
 MAX_TAG = 64
 """W&B refuses a run with a longer tag."""
 
+SWEEP_ID, RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
+"""What `wandb agent` tells a run that it starts: the sweep, and under which id W&B waits for it."""
+
 logger = logging.getLogger("openmed.tracking")
 
 _WANDB_MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
@@ -70,14 +73,15 @@ def make_wandb_logger(
     Args:
         project: W&B's project; an environment variable WANDB_PROJECT does not override it.
         name: the run's name, see `run_name`.
-        group: what the run belongs to, such as a sweep; None leaves it to WANDB_RUN_GROUP.
+        group: what the run belongs to, such as a sweep; None is the sweep of a W&B agent, else WANDB_RUN_GROUP.
         tags: shown as labels.
         job_type: such as "ner" or "dapt".
         save_dir: the run folder; W&B's files go to `wandb/` in it.
         config: the whole configuration as plain data; what JSON cannot hold is written as text.
         mode: "auto" asks `resolve_mode`; "online" without an API key is offline with a warning.
         entity: W&B's user or team; None is the account's default.
-        run_id: to go on with this run, or to set the id of a new one; random when None.
+        run_id: to go on with this run, or to set the id of a new one; random when None. The id that a W&B agent has
+            given the run goes before it, or the sweep would never hear of the run.
         resume: to go on with the run that the folder holds (`find_run_id`) when `run_id` is None. Offline this writes
             a new segment of the same id, which `wandb sync` puts behind the earlier ones.
         notes: a longer description.
@@ -97,13 +101,15 @@ def make_wandb_logger(
     resolved = resolve_mode(mode)
     if resolved == "disabled":
         return DummyLogger()
+    sweep = os.environ.get(SWEEP_ID)
+    run_id = (os.environ.get(RUN_ID) if sweep else None) or run_id
     try:
         from openmed.tracking.safe_logger import SafeWandbLogger
 
         request = RunRequest(
             project=project,
             name=name,
-            group=group,
+            group=group or sweep,
             tags=tuple(tag[:MAX_TAG] for tag in tags if tag),
             job_type=job_type,
             save_dir=Path(save_dir).absolute(),

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from openmed.errors import RunError
 from openmed.run_folder import CONFIG
-from openmed.tracking import finish
+from openmed.tracking import finish, log_summary
 from openmed.training.build import build_logger, set_threads
 from openmed.training.callbacks import Interrupted, Pruned
 from openmed.training.context import RunContext
@@ -74,6 +74,7 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
     except Pruned as stop:
         failed = False
         facts = {"status": "pruned", "error": str(stop), "dev": {"f1": stop.f1}, "train": stop.train}
+        log_summary(logger, {**result, **facts})
         _write_on_main(folder, {**result, **facts})
         return stop.f1
     except BaseException as error:
