@@ -1,7 +1,7 @@
 """Sweeps for tests: the real command line, with a training that takes no time.
 
-calls = quick_training(monkeypatch, fail_at={"lora.rank": 8})
-sweep("-m", "lora.rank=8,16", folder=tmp_path / "sweep")
+calls = quick_training(monkeypatch, fails=lambda config: config.lora.rank == 8)
+sweep("lora.rank=8,16", folder=tmp_path / "sweep")
 """
 
 from __future__ import annotations

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
+from typing import NamedTuple
+
 import pytest
+from omegaconf import DictConfig
 from tests.search.sweeps import TINY, go_on, quick_training, statuses, sweep
 
 from openmed.search.state import Sweep
 
 
-def test_a_list_is_a_sweep_and_ends_in_a_table(tmp_path, monkeypatch, capsys):
-    calls = quick_training(monkeypatch)
-    assert sweep(*TINY, "lora.rank=8,16", "seed=1", folder=tmp_path / "sweep") == 0
-    assert [config.lora.rank for config in calls] == [8, 16]
-    assert statuses(tmp_path / "sweep") == ["finished", "finished"]
-    shown = capsys.readouterr().out
-    assert "lora.rank=16" in shown
-    assert "100.00" not in shown.split("Jobs")[0]
+class Ended(NamedTuple):
+    sweep: Sweep
+    calls: list[DictConfig]
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> Ended:
+    """A small grid that went well."""
+    folder = tmp_path_factory.mktemp("grid") / "sweep"
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as shown:
+        calls = quick_training(patch)
+        assert sweep(*TINY, "lora.rank=8,16", "test=true", folder=folder) == 0
+    return Ended(Sweep.read(folder), calls, shown.getvalue())
+
+
+def test_a_list_is_a_sweep_and_ends_in_a_table(ended):
+    assert [config.lora.rank for config in ended.calls] == [8, 16]
+    assert [job.status for job in ended.sweep.jobs] == ["finished", "finished"]
+    assert "lora.rank=16" in ended.shown
+    assert "100.00" not in ended.shown.split("Jobs")[0]
+    assert "error" not in ended.shown
 
 
 def test_a_preset_multiplies_and_the_command_line_replaces(tmp_path, monkeypatch):
@@ -31,7 +50,9 @@ def test_a_failed_job_spoils_no_other_and_is_done_again(tmp_path, monkeypatch, c
     assert sweep(*TINY, "lora.rank=4,8,16", folder=folder) == 1
     assert [config.lora.rank for config in calls] == [4, 8, 16]
     assert statuses(folder) == ["finished", "failed", "finished"]
-    assert "the test's own failure" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "the test's own failure" in err
+    assert "job 1 failed: " in out.split("Jobs")[1]
 
     calls = quick_training(monkeypatch)
     assert go_on(folder) == 0
@@ -59,10 +80,12 @@ def test_another_command_line_is_refused_on_going_on(tmp_path, monkeypatch, caps
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["search=card", "+search.space.optim.lrr=[1]"], "optim.lrr"),
-        (["search=tpe", "+search.space.optim.lrr=[1]"], "optim.lrr"),
+        (["search=card", "+search.space.optim.lrr=[1]"], "search.space.optim.lrr: "),
+        (["search=lr", "search.kind=tpe", "+search.space.optim.lrr=[1]"], "search.space.optim.lrr: "),
         (["backbone=tiny,tinny"], "tinny"),
         (["search=tpe", "test=true"], "never looks at test"),
+        (["search=lr", "search.kind=tpe", "test=false,true"], "never looks at test"),
+        (["search=tpe", "trainer.val_check_interval=100"], "is no share of an epoch"),
         (["search=crad"], "card"),
         (["search.resume=nowhere"], "no sweep"),
         (["search=tpe", "search.trials=0"], "trials"),
@@ -76,10 +99,8 @@ def test_what_cannot_be_is_refused_before_the_first_job(tmp_path, monkeypatch, c
     assert not (tmp_path / "sweep" / "sweep.json").exists()
 
 
-def test_a_grid_may_score_test(tmp_path, monkeypatch):
-    calls = quick_training(monkeypatch)
-    assert sweep(*TINY, "test=true", "lora.rank=8", folder=tmp_path / "sweep") == 0
-    assert calls[0].test
+def test_a_grid_may_score_test(ended):
+    assert ended.calls[0].test
 
 
 def test_a_search_without_m_is_refused(tmp_path, monkeypatch, capsys):
@@ -92,10 +113,9 @@ def test_a_search_without_m_is_refused(tmp_path, monkeypatch, capsys):
     assert not calls
 
 
-def test_what_is_written_is_read_back(tmp_path, monkeypatch):
+def test_what_is_written_is_read_back(tmp_path, monkeypatch, ended):
     quick_training(monkeypatch)
     assert sweep(*TINY, "lora.rank=8", folder=tmp_path / "a b, 'c'=d") != 0  # Hydra's own quoting is the user's task
-    assert sweep(*TINY, "lora.rank=8", folder=tmp_path / "plain") == 0
-    (job,) = Sweep.read(tmp_path / "plain").jobs
-    assert job.overrides == (*TINY, "lora.rank=8")
+    job, _ = ended.sweep.jobs
+    assert job.overrides == (*TINY, "lora.rank=8", "test=true")
     assert job.f1 is not None

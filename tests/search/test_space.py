@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from openmed.choices import choice_names, conf_folder
 from openmed.errors import ConfigError
 from openmed.search.grid import combinations, lists_of, probes, with_axes
-from openmed.search.settings import read_settings
+from openmed.search.settings import evaluations_per_epoch, read_settings
 from openmed.search.space import override_text, read_space
 
 
@@ -65,6 +65,20 @@ def test_a_space_that_is_none_is_refused(space, said):
 def test_settings_that_are_none_are_refused(content, said):
     with pytest.raises(ConfigError, match=said):
         read_settings(content)
+
+
+@pytest.mark.parametrize(
+    ("interval", "wanted"), [(None, 1), (1.0, 1), (0.5, 2), (0.34, 3), (0.25, 4), (0.7, 1), (0.0, 1)]
+)
+def test_evaluations_are_counted_by_the_share_of_an_epoch(interval, wanted):
+    assert evaluations_per_epoch(interval, "hyperband") == wanted
+
+
+@pytest.mark.parametrize("interval", [1, 100, "00:00:10:00"])
+def test_evaluations_that_are_no_share_of_an_epoch_suit_no_pruner(interval):
+    assert evaluations_per_epoch(interval, "none") == 1
+    with pytest.raises(ConfigError, match="no share"):
+        evaluations_per_epoch(interval, "median")
 
 
 @pytest.mark.parametrize("name", choice_names("search"))

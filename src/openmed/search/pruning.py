@@ -1,4 +1,4 @@
-"""The callback that tells the study dev F1 after each epoch, and stops a trial that the pruner gives up.
+"""The callback that tells the study dev F1 at each evaluation, and stops a trial that the pruner gives up.
 
 It is made in the job's own process, of what `environment` has put into a variable: no part of the job's configuration.
 """
@@ -12,9 +12,9 @@ import lightning as L
 
 from openmed.metrics.names import DEV_F1
 from openmed.search.state import Sweep
-from openmed.search.study import open_study
+from openmed.search.study import open_study, report, step_of
 from openmed.training.build import CALLBACK
-from openmed.training.callbacks import Pruned, Throughput
+from openmed.training.callbacks import Pruned, Throughput, epochs_done
 from openmed.training.context import train_facts
 
 
@@ -35,6 +35,7 @@ class PruneTrial(L.Callback):
     def __init__(self, sweep: str, number: int) -> None:
         kept = Sweep.read(Path(sweep))
         self._study = open_study(kept.search, kept.task_arguments, kept.folder)
+        self._per_epoch: int = kept.search["evaluations_per_epoch"]
         self._number = number
         self._best = 0.0
 
@@ -45,20 +46,17 @@ class PruneTrial(L.Callback):
         self._best = state_dict["best"]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        if trainer.sanity_checking or trainer.state.fn != "fit" or batches < trainer.num_training_batches:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         f1 = float(trainer.callback_metrics[DEV_F1])
         self._best = max(self._best, f1)
-        epoch = trainer.current_epoch + 1
-        stop = self._report(epoch, f1) if trainer.is_global_zero else False
-        if trainer.strategy.broadcast(stop):
+        epochs = epochs_done(trainer)
+        step = step_of(epochs, self._per_epoch)
+        stop = report(self._study, self._number, step, f1) if trainer.is_global_zero else False
+        # At its end a trial is left to finish: stopping would save nothing, and lose its model.
+        assert trainer.max_epochs is not None
+        is_last = trainer.should_stop or step >= step_of(trainer.max_epochs, self._per_epoch)
+        if trainer.strategy.broadcast(stop) and not is_last:
             counted = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))  # pyright: ignore[reportAttributeAccessIssue]
-            raise Pruned(self._best, epoch, {**train_facts(trainer, counted), "epochs": epoch})
-
-    def _report(self, epoch: int, f1: float) -> bool:
-        """Tell the study; whether to stop. An epoch done again after a kill was told already."""
-        trial = self._study.trials[self._number]
-        if epoch not in trial.intermediate_values:
-            self._study._storage.set_trial_intermediate_value(trial._trial_id, epoch, f1)
-        return self._study.pruner.prune(self._study, self._study.trials[self._number])
+            # Whole epochs in `train`, as for any run that ends in the middle of one; its `steps` tell the rest.
+            raise Pruned(self._best, epochs, {**train_facts(trainer, counted), "epochs": int(epochs)})

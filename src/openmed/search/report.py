@@ -19,7 +19,7 @@ from openmed.analysis.report.page import write_page
 from openmed.analysis.report.plots import bars
 from openmed.search.plots import Line, course, parallel_coordinates
 from openmed.search.state import Sweep
-from openmed.search.summary import jobs_table
+from openmed.search.summary import errors, jobs_table
 from openmed.tracking import finish, make_wandb_logger
 
 REPORT = "report.html"
@@ -34,7 +34,7 @@ def write_report(sweep: Sweep, study: optuna.Study) -> Path:
         Section("Best trial", [_best(study)]),
         Section("Course", _pictures(sweep, study)),
         Section("Importance", [_importances(study)]),
-        Section("Trials", [jobs_table(sweep)]),
+        Section("Trials", [jobs_table(sweep), *errors(sweep)]),
     ]
     write_page(place, f"Search {sweep.folder.name}", " ".join(sweep.arguments), sections)
     return place

@@ -19,12 +19,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 from openmed.errors import ConfigError
+from openmed.search.patience import waiting_for_all
 from openmed.search.space import quoted
 from openmed.search.state import DONE, Job, Sweep
 from openmed.training.build import LAST
 from openmed.training.friendly import explain
+from openmed.training.result import read_result, write_result
 
 log = logging.getLogger(__name__)
+DIED = "its process ended without a result: killed, or out of memory?"
+Answer = JobReturn | Exception | None
+"""Of the launcher, for a job: an error where the job's process died, None where the launcher itself failed."""
 
 
 class Runner:
@@ -75,12 +80,12 @@ class Runner:
             for job in batch:
                 self._make_room(job)
             lines = [self._line(job, settings.get(job.number, {})) for job in batch]
+            returned: Sequence[Answer] = [None] * len(batch)
             try:
-                returned: Sequence[JobReturn | None] = self._launcher.launch(lines, initial_job_idx=batch[0].number)
+                with waiting_for_all():
+                    returned = self._launcher.launch(lines, initial_job_idx=batch[0].number)
             except Exception as error:
-                # A parallel launcher gives up at the first process that died; what the others did is in their folders.
                 log.error("the launcher failed: %s", error)
-                returned = [None] * len(batch)
             for job, answer in zip(batch, returned, strict=True):
                 self._sweep.keep(self._outcome(job, answer))
 
@@ -98,14 +103,25 @@ class Runner:
             number += 1
         folder.rename(aside)
 
-    def _outcome(self, job: Job, answer: JobReturn | None) -> Job:
+    def _outcome(self, job: Job, answer: Answer) -> Job:
+        if isinstance(answer, Exception):
+            log.error("job %d: %s", job.number, answer)
+            self._write_death(job)
         seen = self._sweep.look(job)
-        error: Any = answer._return_value if answer is not None and answer.status == JobStatus.FAILED else None
+        error: Any = None
+        if isinstance(answer, JobReturn) and answer.status == JobStatus.FAILED:
+            error = answer._return_value
         if error is not None:
             seen = replace(seen, status="failed", error=explain(error, list(job.overrides)) or repr(error))
         elif seen.status not in (*DONE, "interrupted"):
-            seen = replace(seen, status="failed", error=seen.error or "its process ended without a result")
+            seen = replace(seen, status="failed", error=seen.error or DIED)
         if seen.status not in DONE:
             self.num_failed += 1
             print(f"error: job {job.number} ({' '.join(job.overrides)}): {seen.error}", file=sys.stderr, flush=True)
         return seen
+
+    def _write_death(self, job: Job) -> None:
+        """A process that was killed could not write down itself that it is not running any more."""
+        result = read_result(self._sweep.place(job))
+        if result is not None and result["status"] == "running":
+            write_result(self._sweep.place(job), {**result, "status": "failed", "error": DIED})

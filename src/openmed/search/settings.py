@@ -73,6 +73,22 @@ def read_settings(content: Mapping[str, Any]) -> SearchSettings:
     )
 
 
+def evaluations_per_epoch(interval: Any, pruner: str) -> int:
+    """How often an epoch is scored on dev, as `trainer.val_check_interval` has it: 2 for 0.5.
+
+    Raises:
+        ConfigError: trials are to be stopped early, but would be scored at different shares of their training.
+    """
+    if isinstance(interval, float):
+        return max(1, round(1 / interval)) if interval > 0 else 1  # Lightning refuses 0
+    if interval is not None and pruner != "none":
+        raise ConfigError(
+            f"trainer.val_check_interval={interval} is no share of an epoch, as search.pruner={pruner} needs",
+            mend="trainer.val_check_interval=0.5 scores dev twice an epoch; search.pruner=none stops nothing",
+        )
+    return 1
+
+
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"unknown search.{name} {value!r}", mend=nearest(str(value), known))

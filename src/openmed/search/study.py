@@ -1,7 +1,8 @@
 """The Optuna study of a search: in SQLite, its chance a function of (seed, trial number), its pruner by name.
 
-study = open_study(search, folder)
+study = open_study(search, arguments, folder)
 trial = study.ask(distributions(axes))
+stop = report(study, trial.number, step_of(epochs=1.5, per_epoch=2), f1=0.7)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ except ImportError as error:  # an extra: grids do without
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 DATABASE = "study.db"
@@ -37,20 +39,45 @@ def open_study(search: Mapping[str, Any], arguments: Sequence[str], folder: Path
     """The study of a sweep, made where there is none; whoever opens it has the same sampler and pruner.
 
     Args:
+        search, arguments: see `study_in`.
+    """
+    address = search["storage"] or f"sqlite:///{(folder / DATABASE).absolute()}"
+    return study_in(optuna.storages.RDBStorage(address), search, arguments)
+
+
+def study_in(storage: BaseStorage, search: Mapping[str, Any], arguments: Sequence[str]) -> optuna.Study:
+    """The same in a storage that is there.
+
+    Args:
         search: as `sweep.json` has it.
         arguments: with `search` they give the study its name, so that one storage holds many.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    address = search["storage"] or f"sqlite:///{(folder / DATABASE).absolute()}"
     identity = json.dumps([search["space"], search["seed"], sorted(arguments)], sort_keys=True)
     return optuna.create_study(
-        storage=optuna.storages.RDBStorage(address),
+        storage=storage,
         study_name=f"openmed-{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
         load_if_exists=True,
         direction="maximize",
         sampler=NumberedSampler(lambda number: _tpe(search["seed"], number)),
-        pruner=_pruner(search["pruner"], search["epochs"]),
+        pruner=_pruner(search["pruner"], search["epochs"] * search["evaluations_per_epoch"]),
     )
+
+
+def step_of(epochs: float, per_epoch: int) -> int:
+    """What Optuna calls a step: the number of the evaluation, so that trials meet at equal shares of their training.
+
+    Not a plain count: where an epoch's steps do not divide evenly, Lightning evaluates a little early, or once more.
+    """
+    return round(epochs * per_epoch)
+
+
+def report(study: optuna.Study, number: int, step: int, f1: float) -> bool:
+    """Tell how a trial does; whether the pruner gives it up. What was told before a kill is not told again."""
+    trial = study.get_trials(deepcopy=False)[number]
+    if step not in trial.intermediate_values:
+        study._storage.set_trial_intermediate_value(trial._trial_id, step, f1)
+    return study.pruner.prune(study, study.get_trials(deepcopy=False)[number])
 
 
 def distributions(axes: Sequence[Axis]) -> dict[str, BaseDistribution]:
@@ -111,9 +138,11 @@ def _tpe(seed: int, number: int) -> BaseSampler:
         return optuna.samplers.TPESampler(seed=chance, multivariate=True, constant_liar=True)
 
 
-def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
+def _pruner(name: str, evaluations: int) -> optuna.pruners.BasePruner:
+    """Its steps are evaluations: as many as a trial has when it is trained to its end."""
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
     if name == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=REDUCTION)
+        most = max(evaluations, 1)
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=most, reduction_factor=REDUCTION)
     return optuna.pruners.NopPruner()

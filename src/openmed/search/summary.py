@@ -1,19 +1,24 @@
-"""What a sweep says at its end: a line for each job, and how to go on where some failed.
+"""What a sweep says at its end: a line for each job, why some failed, and how to go on.
 
 print_summary(sweep, num_failed=0)
 """
 
 from __future__ import annotations
 
-from openmed.analysis.report.blocks import Section, Table
+import textwrap
+
+from openmed.analysis.report.blocks import Prose, Section, Table
 from openmed.analysis.report.terminal import print_sections
-from openmed.search.state import Job, Sweep
+from openmed.search.state import DONE, Job, Sweep
 from openmed.training.outputs import shown
+
+MAX_ERROR = 200
+"""Characters; all of an error is in the job's result.json."""
 
 
 def print_summary(sweep: Sweep, num_failed: int) -> None:
     """Print the table of all jobs, and what to do about those that failed."""
-    print_sections([Section("", [jobs_table(sweep, folders=True)])])
+    print_sections([Section("", [jobs_table(sweep, folders=True), *errors(sweep)])])
     if num_failed:
         print(f"{num_failed} jobs failed; python train.py -m search.resume={shown(sweep.folder)} makes up for them")
 
@@ -29,6 +34,15 @@ def jobs_table(sweep: Sweep, *, folders: bool = False) -> Table:
         seconds = None if job.seconds is None else f"{job.seconds:.0f}"
         rows.append([job.number, own, job.status, score, seconds, *([str(shown(sweep.place(job)))] if folders else [])])
     return Table(columns, rows, title="Jobs", note=f"all with: {' '.join(common)}" if common else "")
+
+
+def errors(sweep: Sweep) -> list[Prose]:
+    """Why jobs failed, a line each."""
+    return [
+        Prose(f"job {job.number} {job.status}: {textwrap.shorten(job.error, MAX_ERROR, placeholder=' …')}")
+        for job in sweep.jobs
+        if job.error and job.status not in DONE
+    ]
 
 
 def _common(jobs: list[Job]) -> list[str]:

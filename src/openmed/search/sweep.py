@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from openmed.errors import ConfigError, RunError
 from openmed.search.grid import combinations, lists_of, probes, with_axes
 from openmed.search.runner import Runner
-from openmed.search.settings import TPE, SearchSettings, read_settings
+from openmed.search.settings import TPE, SearchSettings, evaluations_per_epoch, read_settings
 from openmed.search.space import Axis, quoted
 from openmed.search.state import DONE, SWEEP, Job, Sweep, check_same, is_of_search
 from openmed.search.summary import print_summary
@@ -112,6 +112,7 @@ def _as_dict(settings: SearchSettings, axes: Sequence[Axis], config: DictConfig)
         "storage": settings.storage,
         "space": {axis.key: axis.as_dict() for axis in axes},
         "epochs": config.trainer.max_epochs or config.length.epochs,
+        "evaluations_per_epoch": evaluations_per_epoch(config.trainer.val_check_interval, settings.pruner),
     }
 
 
@@ -123,24 +124,28 @@ def _check(
     Raises:
         ConfigError: an unknown key or choice; a TPE search that looks at test, or that is no tagger's.
     """
-    fixed = [entries[0] for entries in lists.values()]
-    _compose(runner, fixed, arguments)
-    for axis in axes:
-        for value in axis.values:
-            try:
-                _compose(runner, [*fixed, f"{axis.key}={value}"], arguments)
-            except ConfigError as error:
-                raise ConfigError(f"search.space.{axis.key}: {error.problem}", mend=error.mend) from error
-    for probe in probes(dict(lists)):
-        config = _compose(runner, probe, arguments)
+
+    def compose(overrides: Sequence[str]) -> None:
+        config = runner.check([override for override in overrides if override], arguments)
         if settings.kind == TPE and config.test:
             raise ConfigError("a search never looks at test", mend="leave test=true out, and score the best run after")
         if settings.kind == TPE and task_of(config) != "ner":
             raise ConfigError("search.kind=tpe searches taggers", mend="search pre-training by a grid")
 
-
-def _compose(runner: Runner, overrides: Sequence[str], arguments: Sequence[str]) -> DictConfig:
-    return runner.check([override for override in overrides if override], arguments)
+    for probe in probes(dict(lists)):
+        compose(probe)
+    fixed = [entries[0] for entries in lists.values()]
+    values = {axis.key: tuple(f"{axis.key}={value}" for value in axis.values) for axis in axes}
+    for probe in probes(values) if axes else []:
+        try:
+            compose([*fixed, *probe])
+        except ConfigError:
+            for axis, entry in zip(axes, probe, strict=True):
+                try:
+                    compose([*fixed, entry])
+                except ConfigError as error:
+                    raise ConfigError(f"search.space.{axis.key}: {error.problem}", mend=error.mend) from error
+            raise
 
 
 def _grid(sweep: Sweep, runner: Runner, wanted: Sequence[tuple[str, ...]]) -> None:

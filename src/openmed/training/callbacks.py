@@ -38,12 +38,12 @@ class Pruned(Exception):
 
     Args:
         f1: the best on dev so far.
-        epochs: how many were trained.
+        epochs: how many were trained; 0.5 after a half.
         train: `train` of result.json.
     """
 
-    def __init__(self, f1: float, epochs: int, train: dict[str, Any]) -> None:
-        super().__init__(f"the search stopped it after {epochs} epochs")
+    def __init__(self, f1: float, epochs: float, train: dict[str, Any]) -> None:
+        super().__init__(f"the search stopped it after {epochs:.4g} epochs")
         self.f1 = f1
         self.train = train
 
