@@ -186,18 +186,20 @@ def _corpora(plan: Plan) -> Section:
         "F1 of test in %, as reported there; empty: not reported. Sizes are of the files that are used here "
         "(conf/dataset); empty: no copy was at hand to be counted."
     )
-    return Section("Corpora", [Table(columns, rows, note=note)])
+    meaning = (
+        "Below, F1 of test in %, exact and typed, in each corpus's own unit: mean ± standard deviation over seeds. The "
+        "interval is over abstracts and, of several seeds, over seeds. Without seen: F1 without the units of test that "
+        "stand, whole or nearly so, in train or dev. A cell is never filled from elsewhere."
+    )
+    return Section("Corpora", [Table(columns, rows, note=note), Prose(meaning)])
 
 
 def _scores(plan: Plan, rows: Sequence[Row], name: str) -> list[Block]:
-    columns = ("corpus", plan.source, "ours", "seeds", "95% interval", "without seen", "makes it")
-    table = Table(columns, [_cells(row, name) for row in rows])
-    example = next(iter(rows[0].runs.values()))
-    note = (
-        "Test F1 in %, exact and typed, in each corpus's own unit: mean ± standard deviation over seeds. The interval "
-        "is over abstracts and, of several seeds, over seeds. Without seen: F1 without the units of test that stand, "
-        f"whole or nearly so, in train or dev. Each run is an ordinary one, such as: {example}"
-    )
+    columns = ("corpus", plan.source, "ours", "seeds", "95% interval", "without seen")
+    table = Table(columns, [_cells(row) for row in rows])
+    first = rows[0]
+    command = shlex.join(["openmed", "reproduce", name, "--backbones", first.backbone, "--corpora", first.corpus])
+    note = f"A row is made by: {command} (or another corpus), each of its runs by: {next(iter(first.runs.values()))}"
     missing = sum(len(row.runs) - len(row.seeds) for row in rows)
     whole = sum(len(row.runs) for row in rows)
     return [
@@ -207,11 +209,10 @@ def _scores(plan: Plan, rows: Sequence[Row], name: str) -> list[Block]:
     ]
 
 
-def _cells(row: Row, name: str) -> tuple[Cell, ...]:
+def _cells(row: Row) -> tuple[Cell, ...]:
     reported = "" if row.reported is None else f"{row.reported:.2f}"
-    command = shlex.join(["openmed", "reproduce", name, "--backbones", row.backbone, "--corpora", row.corpus])
     if row.f1 is None:
-        return row.corpus, reported, row.state, f"0 of {len(row.runs)}", "", "", command
+        return row.corpus, reported, row.state, f"0 of {len(row.runs)}", "", ""
     assert row.interval is not None
     low, high = (100 * edge for edge in row.interval)
     spread = "" if row.sd is None else f" ± {100 * row.sd:.1f}"
@@ -223,7 +224,6 @@ def _cells(row: Row, name: str) -> tuple[Cell, ...]:
         seeds,
         f"{low:.1f} to {high:.1f}",
         _clean_cell(row),
-        command,
     )
 
 
