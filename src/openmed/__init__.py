@@ -11,6 +11,7 @@ Importing this costs nothing: what is heavy is imported when it is called.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,8 @@ else:
     )
 
 
-def load(model: str | PathLike[str], **settings: Any) -> EntityTagger:
-    """A tagger from a run's `model/` folder; see `openmed.predicting.load` for the settings.
+def load(model: str | PathLike[str] | Sequence[str | PathLike[str]], **settings: Any) -> EntityTagger:
+    """A tagger from a run's `model/` folder, or from several in one pass; settings: see `openmed.predicting.load`.
 
     Raises:
         ArtefactError: the folder is incomplete, altered or of another version.

@@ -65,6 +65,10 @@ class RunError(OpenMedError):
     """A run folder that cannot be resumed, read or written."""
 
 
+class PublishError(OpenMedError):
+    """A model that may not be published, or that the hub did not take."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A mend that lists the names closest to `name` first, then how many there are.
 

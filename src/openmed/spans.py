@@ -84,6 +84,7 @@ class Span:
         fragments: for a discontinuous mention its two or more pieces, in order, from `start` to `end`; else empty.
         identifier: the concept it is normalised to ("MESH:D003110"), where the corpus says.
         score: the tagger's confidence in 0..1, None for gold. Not part of equality.
+        model: the name of the model that found it, where several tag together. Not part of equality.
 
     Raises:
         ValueError: when the offsets are not 0 <= start < end, the label is empty, or fragments do not span
@@ -96,6 +97,7 @@ class Span:
     fragments: tuple[Range, ...] = ()
     identifier: str | None = field(default=None, compare=False)
     score: float | None = field(default=None, compare=False)
+    model: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:

@@ -48,6 +48,11 @@ def lines(out: str) -> list[dict]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+def results(out: Path) -> list[str]:
+    """Names in a folder of results; what the job keeps for itself is hidden."""
+    return sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+
+
 def check_failed(result, *parts: str) -> None:
     """A non-zero exit and one paragraph, no traceback, nothing on stdout."""
     assert result.code == 1
@@ -120,7 +125,7 @@ def test_out_writes_one_file_per_input_and_says_so_on_stderr(predict, notes, tmp
     result = predict(notes, "--out", out)
     assert result.code == 0
     assert result.out == ""
-    assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.jsonl"]
+    assert results(out) == ["a.jsonl", "b.jsonl"]
     assert [document.text for document in read_jsonl(out / "a.jsonl")] == [TEXT]
     assert f"{notes / 'a.txt'}: 1 documents -> {out / 'a.jsonl'}" in result.err
 
@@ -156,12 +161,64 @@ def test_two_inputs_of_one_name_are_not_written_over_each_other(predict, notes, 
     assert not (tmp_path / "tagged").exists()
 
 
-def test_a_fault_half_way_leaves_no_half_written_file(predict, notes, tmp_path):
-    (notes / "b.txt").write_bytes(b"\xff")
-    result = predict(notes, "--out", tmp_path / "tagged")
+def test_a_broken_file_is_listed_and_the_others_are_done(predict, notes, tmp_path):
+    (notes / "a.txt").write_bytes(b"\xff")
+    out = tmp_path / "tagged"
+    result = predict(notes, "--out", out)
     assert result.code == 1
-    assert "b.txt: not UTF-8" in result.err
-    assert [path.name for path in (tmp_path / "tagged").iterdir()] == ["a.jsonl"]
+    assert results(out) == ["b.jsonl", "errors.jsonl"]
+    (error,) = lines((out / "errors.jsonl").read_text())
+    assert error["file"] == str(notes / "a.txt")
+    assert "not UTF-8: byte 0xff at byte 0" in error["error"]
+    assert "1 failed: " in result.err
+    (notes / "a.txt").write_text("mended")
+    assert predict(notes, "--out", out).code == 0
+    assert results(out) == ["a.jsonl", "b.jsonl"]
+
+
+def test_json_sums_up_what_the_folder_holds(predict, notes, tmp_path):
+    result = predict(notes, "--out", tmp_path / "tagged", "--to", "csv", "--json", "--threshold", "0.99")
+    (summary,) = lines(result.out)
+    assert summary["files"] == summary["documents"] == summary["tagged"] == 2
+    assert summary["failed"] == 0
+    assert summary["dropped"] == {
+        "below_threshold": len(lines(predict(notes).out)[0]["entities"]) - summary["entities"]
+    }
+
+
+def test_without_a_folder_json_is_json_lines(predict):
+    assert [entry["text"] for entry in lines(predict("--text", TEXT, "--json").out)] == [TEXT]
+
+
+def test_entities_below_the_threshold_are_dropped_and_counted(predict, expected):
+    result = predict("--text", TEXT, "--to", "jsonl", "--threshold", "1")
+    assert lines(result.out)[0]["entities"] == []
+    assert f"below_threshold {len(expected.spans)}" in result.err
+
+
+def test_several_models_stand_before_the_inputs(predict, openmed, model_folder, bert, notes, tmp_path):
+    other = save_model(tmp_path / "other", local_spec(bert), seed=1)
+    (entry,) = lines(predict(other, notes / "a.txt").out)
+    assert {entity["model"].split("-")[0] for entity in entry["entities"]} == {"none"}
+    assert len({entity["model"] for entity in entry["entities"]}) == 2
+    check_failed(predict(notes, other), "the model", "Name all models first")
+    check_failed(predict(other, model_folder.parent), "is a run folder", f"Did you mean {model_folder}?")
+    check_failed(predict(model_folder), "was given twice")
+
+
+def test_a_file_whose_format_nothing_tells_wants_it_told(predict, tmp_path):
+    (tmp_path / "note").write_text(TEXT)
+    result = predict(tmp_path / "note")
+    check_failed(result, "neither its suffix nor its first lines tell", "Say --format, one of text, medline, bc2gm")
+    (entry,) = lines(predict(tmp_path / "note", "--format", "text").out)
+    assert entry["text"] == TEXT
+
+
+def test_the_column_of_a_table_can_be_told(predict, tmp_path):
+    (tmp_path / "x.tsv").write_text(f"pmid\tabstract\n7\t{TEXT}\n")
+    result = predict(tmp_path / "x.tsv", "--format", "csv", "--text-column", "abstract", "--id-column", "pmid")
+    assert [(entry["id"], entry["text"]) for entry in lines(result.out)] == [("7", TEXT)]
+    check_failed(predict(tmp_path / "x.tsv", "--format", "csv"), "has no column 'text'", "Known: abstract, pmid")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +228,10 @@ def test_a_fault_half_way_leaves_no_half_written_file(predict, notes, tmp_path):
         (("--out", "x"), "--out needs input files"),
         (("-", "--out", "x"), "--out needs input files"),
         (("a.txt", "--to", "view", "--out", "x"), "--to jsonl"),
+        (("a.txt", "--to", "brat"), "--to brat writes files. Say where"),
+        (("x", "--out", "x"), "x is an input, too"),
+        (("--text", "a", "--threshold", "1.5"), "a threshold of 1.5 is outside 0..1"),
+        (("--text", "a", "--format", "txet"), "Did you mean 'text'"),
     ],
 )
 def test_arguments_at_odds_are_refused(predict, arguments, part):

@@ -10,22 +10,23 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backbones import FAMILIES, INFO, backbone_spec, save_model
+from tests.backbones import FAMILIES, INFO, backbone_spec, local_spec, save_model
+from tests.serving.taggers import drawn_tagger
 from tests.strategies import texts
 
 import openmed
-from openmed.artefact import load_artefact
-from openmed.encoding import split_words
+from openmed.encoding import Batch, split_words
 from openmed.errors import ArtefactError, ConfigError
 from openmed.networks import LoraSpec
-from openmed.predicting import EntityTagger
+from openmed.predicting import EntityTagger, open_models
 from openmed.spans import Document
 
 SENTENCE = "Aspirin (100 mg) relieved headache in 12 patients, IL-2-induced T-cells did not respond. "
@@ -34,7 +35,7 @@ CHECKED = settings(max_examples=25)
 
 def make_tagger(folder: Path, *, max_tokens: int = 8192, chunk: int = 256, view: str = "documents") -> EntityTagger:
     return EntityTagger(
-        load_artefact(folder), device="cpu", dtype=torch.float32, max_tokens=max_tokens, chunk=chunk, view=view
+        open_models([folder], device="cpu", dtype="float32"), max_tokens=max_tokens, chunk=chunk, view=view
     )
 
 
@@ -165,10 +166,14 @@ def test_a_long_text_is_tagged_to_its_end_in_windows(tagger):
 
 
 def test_no_window_is_longer_than_the_model_says_even_where_a_word_is(model_folder):
-    artefact = load_artefact(model_folder)
+    (model,) = open_models([model_folder], device="cpu", dtype="float32")
     seen: list[int] = []
-    artefact.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].input_ids.shape[1]))
-    tagger = EntityTagger(artefact, device="cpu", dtype=torch.float32, max_tokens=8192)
+
+    def score(batch: Batch) -> np.ndarray:
+        seen.append(batch.input_ids.shape[1])
+        return model.score(batch)
+
+    tagger = EntityTagger([replace(model, score=score)], max_tokens=8192)
     text = f"{'β' * 99} relieves {SENTENCE * 3}"  # 99 letters, 99 pieces
     check(tagger(text), text)
     assert max(seen) == INFO.max_pieces
@@ -216,6 +221,82 @@ def test_a_line_of_a_megabyte_takes_seconds(tagger, unit):
     check(document, text)
     assert document.spans or unit == "x"
     assert seconds < 30  # 3 on two busy cores; anything quadratic would take hours
+
+
+@pytest.mark.slow
+def test_a_line_of_ten_megabytes_keeps_its_offsets(wordpiece):
+    """Beside the network: words, windows, decoding."""
+    line = f"Aspirin\u0301 😀 relieves אספירין headache, IL-2-induced;{' ' * 450}"
+    text = line * (10_000_000 // len(line))
+    whole, one = drawn_tagger(wordpiece)(text), drawn_tagger(wordpiece)(line)
+    check(whole, text)
+    assert one.spans
+    # Of each repetition the mentions at the same places, but where one might go on from the repetition before.
+    places = {(span.start % len(line), span.end % len(line)) for span in whole.spans}
+    assert places >= {(span.start, span.end) for span in one.spans[1:]}
+    assert len(whole.spans) > 19_000 * (len(one.spans) - 1)
+
+
+# --- scores ---------------------------------------------------------------------------------------------------------
+
+
+@given(text=texts(), temperature=st.sampled_from([0.5, 3.0]))
+@CHECKED
+def test_a_temperature_changes_how_sure_the_tagger_is_and_nothing_else(wordpiece, text, temperature):
+    plain, scaled = drawn_tagger(wordpiece), drawn_tagger(wordpiece, temperature=temperature)
+    assert exact(plain(text)) == exact(scaled(text))
+    for before, after in zip(plain(text).spans, scaled(text).spans, strict=True):
+        assert before.score != after.score
+
+
+def test_the_score_of_an_entity_is_the_mean_probability_of_its_tags(wordpiece):
+    """All words score alike: every tag of the best path has the same probability."""
+    scores = np.array([0.0, 3.0, 1.0, -1.0, -1.0], dtype=np.float32)
+    tagger = drawn_tagger(wordpiece, temperature=2.0, table=np.tile(scores, (len(wordpiece), 1)))
+    expected = np.exp(scores[1] / 2) / np.exp(scores / 2).sum()
+    assert [span.score for span in tagger("p53 p53").spans] == pytest.approx([expected] * 2)
+
+
+def test_the_temperature_of_a_folder_is_used(tmp_path, bert):
+    from openmed.artefact import load_artefact, save_artefact
+    from openmed.networks import BackboneSpec
+
+    folder = save_model(tmp_path / "plain", local_spec(bert))
+    artefact = load_artefact(folder)
+    spec = BackboneSpec.from_mapping(artefact.manifest.backbone)
+    cold = tmp_path / "cold"
+    save_artefact(cold, artefact.network, artefact.tokenizer, info=INFO, backbone=spec, provenance={}, temperature=0.5)
+    before, after = (openmed.load(path, dtype="float32")(SENTENCE) for path in (folder, cold))
+    assert exact(before) == exact(after)
+    assert all(a.score > b.score for b, a in zip(before.spans, after.spans, strict=True))
+
+
+# --- what passes through ---------------------------------------------------------------------------------------------
+
+
+def test_blocks_end_where_texts_are_long(wordpiece, monkeypatch):
+    from openmed.predicting import tagger
+
+    monkeypatch.setattr(tagger, "BLOCK_CHARACTERS", len(SENTENCE) + 1)
+    asked: list[int] = []
+
+    def documents():
+        for number in range(6):
+            asked.append(number)
+            yield Document(str(number), SENTENCE)
+
+    found = drawn_tagger(wordpiece).tag(documents())
+    assert next(found).spans
+    assert asked == [0, 1]
+    assert [document.id for document in found] == ["1", "2", "3", "4", "5"]
+
+
+def test_what_tokenising_loses_is_counted(wordpiece):
+    tagger = drawn_tagger(wordpiece)
+    tagger("p53 helps")
+    assert tagger.losses == {}
+    tagger(["β" * 99, "p53", "β" * 99])
+    assert tagger.losses == {"word_pieces_cut": 2}
 
 
 # --- load -----------------------------------------------------------------------------------------------------------

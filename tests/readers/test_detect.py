@@ -40,8 +40,9 @@ def refusal(path: Path) -> DataError:
 OF_FOLDERS = {
     "bc2gm": {"x.in": "P1 Aspirin helps.\n", "GENE.eval": "P1|0 6|Aspirin\n"},
     "brat": {"x.txt": "Aspirin helps.", "x.ann": "T1\tChemical 0 7\tAspirin\n"},
+    "csv": {"x.csv": "document,start,end,label,text\n1,0,7,Chemical,Aspirin\n"},
 }
-"""Formats that spread a document over two files."""
+"""Formats that spread a document over two files, and the one that its suffix alone tells."""
 
 
 def test_every_format_has_an_example_here():
@@ -159,7 +160,7 @@ def test_what_cannot_be_told_says_which_setting_to_give(tmp_path, text):
     error = refusal(path)
     assert str(path) in str(error)
     assert error.text == text.splitlines()[0]
-    assert "Say dataset.format= one of bc2gm, bioc, brat, conll, inline, jsonl, pubtator" in str(error)
+    assert "Say dataset.format= one of bc2gm, bioc, brat, conll, csv, inline, jsonl, pubtator" in str(error)
 
 
 def test_an_empty_file_is_called_empty(tmp_path):

@@ -51,7 +51,10 @@ def test_where_nothing_was_seen_the_score_is_the_same():
     test = evaluation("sentences")
     clean = clean_scores(test, {"train": [Document("t", "Something else entirely was written in this place .")]})
     assert clean["removed"] == 0
-    assert clean.items() >= {key: value for key, value in test.as_dict().items() if key != "views"}.items()
+    assert (
+        clean.items()
+        >= {key: value for key, value in test.as_dict().items() if key not in ("views", "calibration")}.items()
+    )
 
 
 def test_a_clean_score_that_fails_costs_no_more_than_itself(monkeypatch, caplog):

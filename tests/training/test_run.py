@@ -12,9 +12,11 @@ from omegaconf import OmegaConf
 from tests.training.runs import compose, custom
 
 import openmed
+from openmed.artefact import Manifest
 from openmed.choices import conf_folder
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
+from openmed.metrics.calibration import calibration_error
 from openmed.readers import read
 from openmed.run_folder import HISTORY
 from openmed.training import outputs
@@ -85,6 +87,29 @@ def test_the_saved_model_predicts_what_the_run_predicted(finished):
     tagger = openmed.load(finished / "model", dtype="float32")
     for document in read(finished / "predictions" / "dev.jsonl", mentions="entities"):
         assert tagger(document.text).spans == document.spans
+
+
+def test_scores_are_calibrated_on_dev(finished, result):
+    calibration, of_test = result["dev"]["calibration"], result["test"]["calibration"]
+    assert of_test["temperature"] == calibration["temperature"] == Manifest.read(finished / "model").temperature
+    assert calibration["temperature"] != 1
+    for split in ("dev", "test"):
+        found = result[split]["calibration"]
+        assert found["entities"] == result[split]["tp"] + result[split]["fp"]
+        path = finished / "predictions" / f"{split}.jsonl"
+        gold = [document.spans for document in read(path, mentions="gold")]
+        spans = [document.spans for document in read(path, mentions="entities")]
+        pairs = [(s.score, s in right) for right, mine in zip(gold, spans, strict=True) for s in mine]
+        error = calibration_error([score for score, _ in pairs], [right for _, right in pairs])
+        assert error == pytest.approx(found["error_after"], abs=1e-5)
+        assert found["error_before"] != found["error_after"]
+
+
+def test_the_saved_model_gives_the_scores_that_the_run_gave(finished):
+    tagger = openmed.load(finished / "model", dtype="float32")
+    for document in read(finished / "predictions" / "dev.jsonl", mentions="entities"):
+        scores = [span.score for span in tagger(document.text).spans]
+        assert scores == pytest.approx([span.score for span in document.spans], abs=1e-4)
 
 
 def test_config_is_whole_and_plain(finished):

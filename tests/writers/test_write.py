@@ -38,9 +38,8 @@ def mentions(document: Document) -> list[tuple[str, str]]:
     return [("".join(document.mention(span).split()), span.label) for span in document.spans]
 
 
-def test_every_writer_but_that_of_spreadsheets_has_its_reader():
-    assert set(TARGETS) == set(WRITERS)
-    assert set(WRITERS) - set(READERS) == {"csv"}
+def test_every_writer_but_that_of_pages_to_look_at_has_its_reader():
+    assert set(TARGETS) == set(WRITERS) - {"html"} == set(WRITERS) & set(READERS)
 
 
 @pytest.mark.parametrize(("format", "name"), [(format, name) for format in TARGETS for name in TARGETS[format]])
@@ -49,13 +48,12 @@ def test_documents_come_back(tmp_path, format, name):
     given = format if format == "brat" else None
     assert write(DOCUMENTS, tmp_path / name, format=given, losses=losses, **options(format)) == 2
     assert losses == ({IDENTIFIERS_NOT_WRITTEN: 1} if format == "conll" else {})
-    if format == "csv":
-        assert (tmp_path / name).read_text(encoding="utf-8").count("\n") == 1 + 3
-        return
     back = list(read(tmp_path / name))
     assert [mentions(document) for document in back] == [mentions(document) for document in DOCUMENTS]
     if format != "conll":  # whose words come back joined by single spaces
-        assert [(d.id, d.text, d.spans) for d in back] == [(d.id, d.text, d.spans) for d in DOCUMENTS]
+        assert [(d.id, d.spans) for d in back] == [(d.id, d.spans) for d in DOCUMENTS]
+        if format != "csv":  # which has blanks between the mentions
+            assert [d.text for d in back] == [d.text for d in DOCUMENTS]
         assert back[0].spans[0].identifier == "MESH:1"
 
 
@@ -73,7 +71,7 @@ def test_nothing_is_left_behind_when_a_document_cannot_be_had(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("a.txt", {}, "tells no format. Say format= one of bioc, brat, conll, csv, jsonl, pubtator"),
+        ("a.txt", {}, "tells no format. Say format= one of bioc, brat, conll, csv, html, jsonl, pubtator"),
         ("a.jsonl", {"format": "jsonlines"}, "unknown format 'jsonlines'. Did you mean 'jsonl'"),
         ("a.jsonl.gz", {}, "compressed files are read, not written"),
         ("a.conll", {"word": None}, "format 'conll' has no option 'word'. Did you mean 'words'"),

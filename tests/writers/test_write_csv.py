@@ -94,8 +94,8 @@ def test_the_lines_are_those_of_the_format(tmp_path):
     assert write_csv([Document("0", "Nothing."), document], tmp_path / "x") == 2
     assert (tmp_path / "x").read_bytes().decode().split("\r\n") == [
         ",".join(COLUMNS),
-        "1,g,0,7,Chemical,Aspirin,0.123457,D001241,",
-        '1,g,8,23,Gene,"TNF- and ""alpha",,,8-12;17-23',
+        "1,g,0,7,Chemical,Aspirin,0.123457,D001241,,",
+        '1,g,8,23,Gene,"TNF- and ""alpha",,,8-12;17-23,',
         "",
     ]
 

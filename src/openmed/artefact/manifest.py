@@ -27,6 +27,8 @@ class Manifest:
     kind: "lora" (an adapter and a head) or "full" (all weights).
     base_digest: sha256 of the pretrained encoder's tensors.
     labels: tag of each output of the head.
+    temperature: by which the scores are divided before the softmax, fitted on dev, so that they say how often a mention
+        is right; 1 where none was fitted.
     provenance: where it comes from: dataset, seed, scores, versions, parents.
     files: name -> sha256 of every other file of the folder.
     """
@@ -36,6 +38,7 @@ class Manifest:
     kind: str
     base_digest: str
     labels: tuple[str, ...]
+    temperature: float = 1.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,7 +72,11 @@ class Manifest:
             if _sha256(path) != digest:
                 raise ArtefactError(f"{path} differs from what was saved (cut off, or changed since)", mend=_MEND_TRAIN)
         names = ("info", "backbone", "kind", "base_digest", "provenance", "files")
-        return cls(**{name: content[name] for name in names}, labels=tuple(content["labels"]))
+        return cls(
+            **{name: content[name] for name in names},
+            labels=tuple(content["labels"]),
+            temperature=content.get("temperature", 1.0),  # folders older than calibration have none
+        )
 
 
 def _load_json(folder: Path) -> dict[str, Any]:

@@ -27,6 +27,11 @@ from openmed.writers import atomic_path
 NEAR = "weights_from_here"
 LORA = "lora"
 FULL = "full"
+ONNX = "onnx"
+ONNX_INT8 = "onnx-int8"
+GRAPHS = (ONNX, ONNX_INT8)
+"""Exports that hold a graph for onnxruntime (`GRAPH`) and no network."""
+GRAPH = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,13 @@ def save_artefact(
     info: TaggingInfo,
     backbone: BackboneSpec,
     provenance: Mapping[str, Any],
+    temperature: float = 1.0,
 ) -> None:
     """Write the folder whole or not at all; one that is there already is replaced.
 
     Args:
         provenance: JSON-like facts on where the model comes from.
+        temperature: see `Manifest`.
     """
     model: Any = network.model
     transformer = network.transformer
@@ -81,6 +88,7 @@ def save_artefact(
             kind=LORA if is_lora else FULL,
             base_digest=network.base_digest,
             labels=info.tags,
+            temperature=temperature,
             provenance={**provenance, **_near(backbone.weights, Path(folder))},
         ).write(temporary)
 
@@ -97,15 +105,34 @@ def load_artefact(folder: str | PathLike[str], *, merge: bool = True) -> Artefac
     """
     folder = Path(folder)
     manifest = Manifest.read(folder)
+    if manifest.kind not in (LORA, FULL):
+        raise ArtefactError(
+            f"{folder} holds an export of kind {manifest.kind!r}, and no network",
+            mend="openmed predict takes it as it is; for all else give the model folder that it was exported from",
+        )
+    info = tagging_info(folder, manifest)
+    model = _load_lora(folder, manifest, merge=merge) if manifest.kind == LORA else _load_full(folder, manifest)
+    network = Tagger(model, base_digest=manifest.base_digest, revision=manifest.backbone["revision"])
+    return Artefact(network.eval(), saved_tokenizer(folder), info, manifest)
+
+
+def tagging_info(folder: Path, manifest: Manifest) -> TaggingInfo:
+    """Types, splitter and window.
+
+    Raises:
+        ArtefactError: labels that do not follow from the types.
+    """
     info = TaggingInfo.from_mapping(manifest.info)
     if info.tags != manifest.labels:
         raise ArtefactError(f"{folder}: its labels {manifest.labels} do not follow from its types {info.types}")
-    model = _load_lora(folder, manifest, merge=merge) if manifest.kind == LORA else _load_full(folder, manifest)
+    return info
+
+
+def saved_tokenizer(folder: Path) -> Any:
+    """The folder's own."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    network = Tagger(model, base_digest=manifest.base_digest, revision=manifest.backbone["revision"])
-    return Artefact(network.eval(), tokenizer, info, manifest)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:

@@ -14,10 +14,13 @@ import typer
 from openmed.cli.compare import compare
 from openmed.cli.corpora import corpora_app
 from openmed.cli.dashboard import dashboard
+from openmed.cli.export import export
 from openmed.cli.predict import predict
 from openmed.cli.pretrain_text import app as pretrain_text
+from openmed.cli.publish import publish
 from openmed.cli.reproduce import reproduce
 from openmed.cli.score import score
+from openmed.cli.serve import serve
 from openmed.errors import OpenMedError
 
 TRACEBACK = "OPENMED_TRACEBACK"
@@ -31,6 +34,9 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(score)
+app.command()(export)
+app.command()(serve)
+app.command()(publish)
 app.command()(compare)
 app.command()(dashboard)
 app.command()(reproduce)

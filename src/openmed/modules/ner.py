@@ -129,6 +129,10 @@ class NerModule(TrainedModule[Tagger]):
         """Spans of each unit of the last evaluation's view, in this process's order of units."""
         return self._evaluations[view].predicted
 
+    def emissions(self) -> np.ndarray | None:
+        """Scores (num_words, C) of the last evaluation in the corpus's own unit; None where that was left out."""
+        return self._evaluations[self.unit].emissions
+
     def _loaders(self, split: str) -> Sequence[Any]:
         loaders = self.trainer.val_dataloaders if split == "dev" else self.trainer.test_dataloaders
         assert loaders is not None
@@ -158,7 +162,8 @@ class NerModule(TrainedModule[Tagger]):
                     for unit, (first, last) in enumerate(units.bounds.tolist())
                 ]
                 metric.update([units.gold(unit) for unit in range(len(units))], gathered.predicted)
-            gathered.emissions = None
+            if view != self.unit:  # the scores of the corpus's own unit stay: the temperature is fitted on them
+                gathered.emissions = None
             for name, value in metric.compute().items():
                 self.log(score_name(split, name, view), value)
                 if view == self.unit:

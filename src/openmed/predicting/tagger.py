@@ -1,6 +1,6 @@
-"""A loaded model that tags documents of any length with exact character offsets.
+"""Tags documents of any length with exact character offsets, by one model or by several in one pass over the text.
 
-Texts go in chunks through the same path as in training: words, pieces, windows with overlap, batches of like
+Texts go in blocks through the same path as in training: words, pieces, windows with overlap, batches of like
 length under a token budget, one emission per word, one constrained Viterbi per document. Batches, their order and
 their padding do not change a span (exactly so in float32; in bfloat16 a few scores in a thousand may tip).
 
@@ -10,17 +10,16 @@ their padding do not change a span (exactly so in float32; in bfloat16 a few sco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from os import PathLike
+from dataclasses import replace
 from typing import overload
 
 import numpy as np
-import torch
 
-from openmed.artefact import Artefact, load_artefact
 from openmed.encoding import (
     NUM_SPECIAL,
+    Batch,
     EncodedCorpus,
     PieceEncoder,
     SpecialTokens,
@@ -32,52 +31,44 @@ from openmed.encoding import (
     ordered_batches,
     window_lengths,
 )
-from openmed.errors import ConfigError, nearest
-from openmed.networks.network import cast_frozen
-from openmed.networks.precision import best_dtype
-from openmed.spans import Document
+from openmed.predicting.model import Model
+from openmed.spans import Document, Span
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BLOCK_CHARACTERS = 1_000_000
+"""A block of documents ends, too, where its texts reach this: what is held at once has a bound."""
 
 
 class EntityTagger:
     """Callable on text; see `load`.
 
     Args:
-        artefact: from `openmed.artefact.load_artefact`.
-        device: "cpu", "cuda" ...
-        dtype: float32 or bfloat16.
+        models: one or several. Of several, each entity names the one that found it, and all entities are kept.
         max_tokens: padded pieces per batch.
-        chunk: documents tokenised and sorted by length together.
+        chunk: documents tokenised and sorted by length together, at most.
         view: what is decoded as one: "documents", or "sentences" (as the corpus or the rule cuts them).
+
+    Attributes:
+        losses: what tokenising could not represent of the texts tagged so far, by kind (`openmed.encoding`): it changes
+            what the network sees of a word, never an offset.
     """
 
     def __init__(
-        self,
-        artefact: Artefact,
-        *,
-        device: str,
-        dtype: torch.dtype,
-        max_tokens: int,
-        chunk: int = 256,
-        view: str = "documents",
+        self, models: Sequence[Model], *, max_tokens: int = 4096, chunk: int = 256, view: str = "documents"
     ) -> None:
-        self.info = artefact.info
-        self.manifest = artefact.manifest
+        assert models
+        self.models = tuple(models)
+        self.losses: Counter[str] = Counter()
         self._view = view
-        self._device = torch.device(device)
-        self._max_tokens = max_tokens
         self._chunk = chunk
-        self._network = artefact.network.requires_grad_(False).to(self._device).eval()
-        cast_frozen(self._network.model, dtype, vectors=True)
-        self._network.speed_up()
-        self._encoder = PieceEncoder(artefact.tokenizer)
-        self._special = SpecialTokens.of(artefact.tokenizer)
-        self._legal = legal_matrix(self.info.tags)
+        alike: dict[tuple, list[Model]] = {}
+        for model in models:
+            alike.setdefault(model.cut, []).append(model)
+        self._passes = [_Pass(group, max_tokens=max_tokens, named=len(models) > 1) for group in alike.values()]
 
     @property
     def types(self) -> tuple[str, ...]:
-        return self.info.types
+        """The types of all models."""
+        return tuple(dict.fromkeys(name for model in self.models for name in model.info.types))
 
     @overload
     def __call__(self, texts: str) -> Document: ...  # pyright: ignore[reportOverlappingOverload]  (str is a Sequence)
@@ -91,61 +82,71 @@ class EntityTagger:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The same documents, in order, with predicted spans (and scores) instead of their own. Streams."""
-        iterator = iter(documents)
-        while block := list(islice(iterator, self._chunk)):
-            yield from self._tag_block(block)
+        for block in _blocks(documents, self._chunk):
+            found: list[list[Span]] = [[] for _ in block]
+            for one_pass in self._passes:
+                self.losses.update(one_pass.tag(block, self._view, found))
+            for document, spans in zip(block, found, strict=True):
+                yield document.with_spans(spans)
 
-    def _tag_block(self, documents: list[Document]) -> Iterator[Document]:
+
+class _Pass:
+    """Models that cut text alike: it is split, tokenised and batched once for all of them.
+
+    Args:
+        named: whether spans say which model found them.
+    """
+
+    def __init__(self, models: Sequence[Model], *, max_tokens: int, named: bool) -> None:
+        self._models = models
+        self._max_tokens = max_tokens
+        self._names = [model.name if named else None for model in models]
+        self._info = models[0].info
+        self._encoder = PieceEncoder(models[0].tokenizer)
+        self._special = SpecialTokens.of(models[0].tokenizer)
+        self._legal = [legal_matrix(model.info.tags) for model in models]
+
+    def tag(self, documents: list[Document], view: str, found: list[list[Span]]) -> dict[str, int]:
+        """Adds to `found` the spans of each document; returns what tokenising lost, by kind."""
         encoded = encode_documents(
             documents,
             encoder=self._encoder,
-            splitter=self.info.splitter,
-            max_word_pieces=self.info.max_word_pieces,
+            splitter=self._info.splitter,
+            max_word_pieces=self._info.max_word_pieces,
         )
-        units = Units(documents, encoded, self._view)
-        log_probs_NC = log_softmax(self._emissions(encoded, units))
-        spans: list[list] = [[] for _ in documents]
-        for unit, (first, last) in enumerate(units.bounds.tolist()):
-            spans[units.owner[unit]] += units.decode(unit, log_probs_NC[first:last], self.info.tags, self._legal)
-        for document, found in zip(documents, spans, strict=True):
-            yield document.with_spans(found)
+        units = Units(documents, encoded, view)
+        batches = list(self._batches(encoded, units))
+        for model, name, legal in zip(self._models, self._names, self._legal, strict=True):
+            log_probs_NC = log_softmax(_emissions(model, batches, encoded.num_words) / model.temperature)
+            for unit, (first, last) in enumerate(units.bounds.tolist()):
+                spans = units.decode(unit, log_probs_NC[first:last], model.info.tags, legal)
+                found[units.owner[unit]] += spans if name is None else (replace(span, model=name) for span in spans)
+        return dict(encoded.losses)
 
-    def _emissions(self, encoded: EncodedCorpus, units: Units) -> np.ndarray:
-        """(num_words, num_tags) float32 scores."""
-        emissions = np.zeros((encoded.num_words, len(self.info.tags)), dtype=np.float32)
-        windows = units.windows(capacity=self.info.capacity, overlap=self.info.overlap)
+    def _batches(self, encoded: EncodedCorpus, units: Units) -> Iterator[Batch]:
+        windows = units.windows(capacity=self._info.capacity, overlap=self._info.overlap)
         lengths = window_lengths(encoded.word_starts, windows, NUM_SPECIAL)
-        with torch.inference_mode():
-            for indices in ordered_batches(lengths, max_tokens=self._max_tokens):
-                batch = collate(encoded, [windows[i] for i in indices], self._special)
-                scores = self._network(batch.to(self._device))
-                emissions[batch.words.numpy()] = scores.float().cpu().numpy()
-        return emissions
+        for indices in ordered_batches(lengths, max_tokens=self._max_tokens):
+            yield collate(encoded, [windows[i] for i in indices], self._special)
 
 
-def load(
-    model: str | PathLike[str],
-    *,
-    device: str | None = None,
-    dtype: str = "auto",
-    max_tokens: int = 4096,
-    view: str = "documents",
-) -> EntityTagger:
-    """Load a model folder for tagging.
+def _emissions(model: Model, batches: Iterable[Batch], num_words: int) -> np.ndarray:
+    """(num_words, num_tags) float32 scores."""
+    emissions = np.zeros((num_words, len(model.info.tags)), dtype=np.float32)
+    for batch in batches:
+        emissions[batch.words.numpy()] = model.score(batch)
+    return emissions
 
-    Args:
-        model: a run's `model/` folder.
-        device: None takes the GPU when there is one.
-        dtype: "float32", "bfloat16", or "auto": bfloat16 where the hardware computes in it.
-        max_tokens: padded pieces per batch.
-        view: "documents" decodes each text as one; "sentences" sentence by sentence.
 
-    Raises:
-        ArtefactError, BackboneError: the folder or its base weights cannot be used.
-        ConfigError: an unknown dtype.
-    """
-    if dtype not in (*DTYPES, "auto"):
-        raise ConfigError(f"unknown dtype {dtype!r}", mend=nearest(dtype, (*DTYPES, "auto")))
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    chosen = best_dtype(device) if dtype == "auto" else DTYPES[dtype]
-    return EntityTagger(load_artefact(model), device=device, dtype=chosen, max_tokens=max_tokens, view=view)
+def _blocks(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    """At most `size` documents each, and no more once their texts reach `BLOCK_CHARACTERS`."""
+    block: list[Document] = []
+    num_characters = 0
+    for document in documents:
+        block.append(document)
+        num_characters += len(document.text)
+        if len(block) == size or num_characters >= BLOCK_CHARACTERS:
+            yield block
+            block, num_characters = [], 0
+    if block:
+        yield block

@@ -17,6 +17,7 @@ from openmed.readers.bioc import read_bioc
 from openmed.readers.brat import read_brat
 from openmed.readers.conll import read_conll
 from openmed.readers.containers import ARCHIVE_SUFFIXES, located
+from openmed.readers.csv import read_csv
 from openmed.readers.detect import data_files, detect_format, files_aside
 from openmed.readers.inline import format_inline, read_inline
 from openmed.readers.jsonl import read_jsonl
@@ -33,6 +34,7 @@ __all__ = [
     "read_bioc",
     "read_brat",
     "read_conll",
+    "read_csv",
     "read_inline",
     "read_jsonl",
     "read_pubtator",
@@ -43,6 +45,7 @@ READERS: dict[str, Callable[..., Iterator[Document]]] = {
     "bioc": read_bioc,
     "brat": read_brat,
     "conll": read_conll,
+    "csv": read_csv,
     "inline": read_inline,
     "jsonl": read_jsonl,
     "pubtator": read_pubtator,

@@ -22,12 +22,13 @@ SUFFIXES = {
     ".iob": "conll",
     ".bio": "conll",
     ".jsonl": "jsonl",
+    ".csv": "csv",
     ".pubtator": "pubtator",
     ".bioc": "bioc",
     ".xml": "bioc",
     ".json": "bioc",
 }
-FORMATS = ("bc2gm", "bioc", "brat", "conll", "inline", "jsonl", "pubtator")
+FORMATS = ("bc2gm", "bioc", "brat", "conll", "csv", "inline", "jsonl", "pubtator")
 STANDOFF = (".ann", ".a1")
 """What a document's annotations are called, beside its `.txt`."""
 _ASIDE = ("readme", "license", "licence", "notice", "source", "citation", "changelog")

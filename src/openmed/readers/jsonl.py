@@ -7,14 +7,14 @@ Reads what `openmed predict --to jsonl` and a run's `predictions/*.jsonl` hold, 
 A mention may be a list [start, end, label] too, and stand under `label`, as in exports of doccano and spaCy.
 
 Optional keys: of a document `group`, `words` and `sentences` ([[start, end], ...]); of a mention `text`, `score`,
-`fragments` ([[start, end], ...]) and `identifier`. Others are passed over.
+`fragments` ([[start, end], ...]), `identifier` and `model`. Others are passed over.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import Any, TypeVar
 
@@ -33,7 +33,11 @@ DOCCANO_KEYS = ("labels", "label")
 
 
 def read_jsonl(
-    path: str | PathLike[str], *, losses: Counter[str] | None = None, mentions: str | Sequence[str] | None = None
+    path: str | PathLike[str],
+    *,
+    losses: Counter[str] | None = None,
+    mentions: str | Sequence[str] | None = None,
+    refused: Callable[[DataError], None] | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of a JSONL file (`.gz` or not).
 
@@ -42,6 +46,7 @@ def read_jsonl(
         mentions: the key that holds the mentions, or several: of each line the first that it has. None is `gold`,
             `entities`, `spans` (`labels` or `label`, if a list), and lets a line without any of them be a document
             without mentions.
+        refused: is told what is wrong with a line, which is then left out; None raises at the first.
 
     Raises:
         DataError: a line that is not such an object, or has none of the keys told, or offsets outside the text.
@@ -49,7 +54,7 @@ def read_jsonl(
     losses = Counter() if losses is None else losses
     told = (mentions,) if isinstance(mentions, str) else mentions
     found = False
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, refused=refused):
         if not line.strip():
             continue
         found = True
@@ -57,7 +62,10 @@ def read_jsonl(
             yield _document(json.loads(line), number, told, losses)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise DataError(f"not a document: {what}", path=path, line=number, text=line, mend=_MEND) from error
+            problem = DataError(f"not a document: {what}", path=path, line=number, text=line, mend=_MEND)
+            if refused is None:
+                raise problem from error
+            refused(problem)
     if not found:
         raise DataError("the file is empty", path=path, mend=_MEND)
 
@@ -105,6 +113,7 @@ def _span(item: dict[str, Any]) -> Span:
         fragments=_ranges("fragments", item.get("fragments") or None) or (),
         identifier=item.get("identifier"),
         score=item.get("score"),
+        model=item.get("model"),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from openmed.errors import DataError
 
 _BLOCK_SIZE = 1 << 16
-_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 """What the libraries raise of a compressed file that is cut off or altered."""
 
 
@@ -50,12 +50,17 @@ def byte_blocks(path: str | PathLike[str]) -> Iterator[bytes]:
         try:
             while block := file.read(_BLOCK_SIZE):
                 yield block
-        except _DAMAGE as error:
-            raise _damaged(path, error) from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
 
 
-def numbered_lines(path: str | PathLike[str]) -> Iterator[tuple[int, str]]:
+def numbered_lines(
+    path: str | PathLike[str], *, refused: Callable[[DataError], None] | None = None
+) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, one at a time.
+
+    Args:
+        refused: is told what is wrong with a line, which is then left out; None raises at the first.
 
     Raises:
         DataError: not UTF-8, a NUL character, a broken gzip or xz.
@@ -64,12 +69,20 @@ def numbered_lines(path: str | PathLike[str]) -> Iterator[tuple[int, str]]:
         number = 0
         try:
             for number, raw in enumerate(file, start=1):
-                yield number, _decode(raw, path, number)
-        except _DAMAGE as error:
-            raise _damaged(path, error, line=number or None) from error
+                try:
+                    line = _decode(raw, path, number)
+                except DataError as error:
+                    if refused is None:
+                        raise
+                    refused(error)
+                else:
+                    yield number, line
+        except DAMAGE as error:
+            raise damaged(path, error, line=number or None) from error
 
 
-def _damaged(path: str | PathLike[str], error: Exception, line: int | None = None) -> DataError:
+def damaged(path: str | PathLike[str], error: Exception, line: int | None = None) -> DataError:
+    """What to raise of a compressed file that is, after `DAMAGE`."""
     kind = "xz" if Path(path).suffix == ".xz" else "gzip"
     return DataError(
         f"the {kind} file is cut off or damaged ({error})", path=path, line=line, mend="get the file again"

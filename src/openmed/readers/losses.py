@@ -11,3 +11,6 @@ FILE_PASSED_OVER = "file_passed_over"
 """A file of a folder or archive that by its name (README, LICENSE and the like) stands beside the data: not read."""
 
 RELATION = "relation_line"
+
+TEXT_NOT_IN_FILE = "text_not_in_file"
+"""A document of a table of mentions: between these, blanks stand for the text."""

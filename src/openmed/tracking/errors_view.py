@@ -8,17 +8,15 @@ misses are `missed + wrong type + wrong boundary` and false alarms `spurious + w
 
 from __future__ import annotations
 
-import colorsys
 import html
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from openmed.spans import Document, Span
+from openmed.writers.markup import label_colour, segments
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -85,9 +83,6 @@ _ERROR_STYLES = {
     "predicted": _SHADE + "#ffd9b8",
 }
 
-_HUES = {"Chemical": 130, "Disease": 20, "Gene": 275, "Species": 205}
-"""Degrees. The commonest types, which must not look alike; a hash cannot promise that."""
-
 
 def error_rows(gold: Document, predicted: Document, *, context: int = 60) -> list[ErrorRow]:
     """The differences between two taggings of one text, in order of position.
@@ -131,19 +126,12 @@ def render_rich(document: Document) -> Text:
 
     marked = Text()
     marks = [mark for span in document.spans for mark in _marks(span, 0, style=span.label)]
-    for start, end, covering in _segments(len(document.text), marks):
+    for start, end, covering in segments(len(document.text), marks):
         style = f"black on {label_colour(_innermost(covering).style)}" if covering else None
         marked.append(_visible(document.text[start:end]), style)
         for mark in _ending(covering, end):
             marked.append(f" {_visible(mark.badge)}", f"bold black on {label_colour(mark.style)}")
     return marked
-
-
-def label_colour(label: str) -> str:
-    """A light colour, as `#rrggbb`, that a label keeps from document to document, from run to run, and in plots."""
-    hue = _HUES.get(label, zlib.crc32(label.encode("utf-8", "replace")) % 360)
-    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue / 360, 0.8, 0.75))
-    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _same_offsets(one: Span, other: Span) -> bool:
@@ -194,13 +182,6 @@ def _marks(span: Span | None, offset: int, *, style: str, badge: str = "") -> li
     ]
 
 
-def _segments(length: int, marks: Sequence[_Mark]) -> Iterator[tuple[int, int, list[_Mark]]]:
-    """Cuts 0..length at every edge of a mark; yields each piece with the marks that cover it."""
-    edges = sorted({0, length, *(mark.start for mark in marks), *(mark.end for mark in marks)})
-    for start, end in pairwise(edges):
-        yield start, end, [mark for mark in marks if mark.start < end and start < mark.end]
-
-
 def _innermost(marks: Sequence[_Mark]) -> _Mark:
     return min(marks, key=lambda mark: mark.end - mark.start)
 
@@ -211,7 +192,7 @@ def _ending(marks: Sequence[_Mark], end: int) -> list[_Mark]:
 
 def _wrap_html(text: str, marks: Sequence[_Mark], style_of: Callable[[str], str]) -> str:
     parts = []
-    for start, end, covering in _segments(len(text), marks):
+    for start, end, covering in segments(len(text), marks):
         piece = html.escape(text[start:end])
         if covering:
             styles = dict.fromkeys(style_of(mark.style) for mark in sorted(covering, key=lambda m: m.start - m.end))

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from openmed.modules import TrainedModule
 from openmed.training.build import LAST
 from openmed.training.callbacks import Throughput
+from openmed.training.energy import EnergyMeter
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class RunContext:
         folder: the run's, absolute.
         result: what becomes result.json; the task fills it.
         resumed: go on from the last checkpoint, if there is one.
+        meter: of this sitting's energy.
     """
 
     config: DictConfig
@@ -35,6 +37,7 @@ class RunContext:
     logger: Logger | None
     result: dict[str, Any]
     resumed: bool
+    meter: EnergyMeter
 
 
 def fit(context: RunContext, trainer: L.Trainer, module: TrainedModule, datamodule: L.LightningDataModule) -> None:

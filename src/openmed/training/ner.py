@@ -53,6 +53,7 @@ def train_tagger(context: RunContext) -> float:
         write_outputs(folder, result, evaluations, module, datamodule)
         add_clean_scores(result, evaluations, datamodule)
         add_raw_views(result, folder / "model", datamodule.spec)
+        result["energy"] = context.meter.stop()
         write_result(folder, result)
         report(config, context.logger, result, evaluations["dev"], folder)
     trainer.strategy.barrier()
@@ -66,5 +67,10 @@ def _evaluate(trainer: L.Trainer, module: NerModule, datamodule: NerDataModule, 
     evaluations = {"dev": collect(module, trainer.val_dataloaders)}  # pyright: ignore[reportArgumentType]
     if test:
         trainer.test(module, datamodule, verbose=False)
-        evaluations["test"] = collect(module, trainer.test_dataloaders)  # pyright: ignore[reportArgumentType]
+        calibration = evaluations["dev"].calibration
+        evaluations["test"] = collect(
+            module,
+            trainer.test_dataloaders,  # pyright: ignore[reportArgumentType]
+            temperature=calibration.temperature if calibration else 1.0,
+        )
     return evaluations

@@ -36,6 +36,7 @@ def write_outputs(
             prediction_json(gold, found) for gold, found in zip(evaluation.gold, evaluation.predicted, strict=True)
         )
         write_jsonl(lines, folder / PREDICTIONS / f"{split}.jsonl")
+    calibration = evaluations["dev"].calibration
     save_artefact(
         folder / "model",
         module.network,
@@ -57,6 +58,7 @@ def write_outputs(
             "git_commit": result["git_commit"],
             "parents": result["parents"],
         },
+        temperature=calibration.temperature if calibration else 1.0,
     )
 
 

@@ -68,6 +68,7 @@ def pretrain(context: RunContext) -> float:
     result |= {"data": datamodule.describe(), "status": "finished"}
     if trainer.is_global_zero:
         _write_outputs(context, module, datamodule)
+        result["energy"] = context.meter.stop()
         write_result(folder, result)
         _report(context)
     trainer.strategy.barrier()

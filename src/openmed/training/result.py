@@ -18,6 +18,7 @@ from openmed.artefact import lineage
 from openmed.errors import ConfigError, nearest
 from openmed.run_folder import RESULT
 from openmed.tracking import git_commit, hardware, versions
+from openmed.training.energy import NOTHING
 from openmed.writers import atomic_path
 
 SCHEMA_VERSION = 1
@@ -39,7 +40,7 @@ def start_result(config: DictConfig, *, run_id: str) -> dict[str, Any]:
         "test": None,
         "params": None,
         "train": None,
-        "energy": {"kwh": None, "kg_co2e": None, "method": None},
+        "energy": dict(NOTHING),
         "data": None,
         "versions": versions(),
         "hardware": hardware(),
@@ -63,10 +64,10 @@ def task_of(config: DictConfig) -> str:
 
 
 def config_digest(config: DictConfig) -> str:
-    """sha256 of the settings that can change the outcome: not paths, logger, tags or the sweep."""
+    """sha256 of the settings that can change the outcome: not paths, logger, tags, energy or the sweep."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    for key in ("paths", "logger", "tags", "resume", "search"):
+    for key in ("paths", "logger", "tags", "resume", "search", "energy"):
         plain.pop(key, None)
     for callback in (plain.get("callbacks") or {}).values():
         if callback:

@@ -23,6 +23,7 @@ from openmed.tracking import finish, log_summary
 from openmed.training.build import build_logger, set_threads
 from openmed.training.callbacks import Interrupted, Pruned
 from openmed.training.context import RunContext
+from openmed.training.energy import EnergyMeter, check_country, gpus_of
 from openmed.training.friendly import explain
 from openmed.training.ner import train_tagger
 from openmed.training.outputs import shown
@@ -52,9 +53,11 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
         SystemExit: after a signal, with the run checkpointed.
     """
     folder = folder.absolute()
+    check_country(_country(config))
     # Lightning starts this script anew for each further device; the folder belongs to the first process.
     run_id = _claim(config, folder, resumed=resumed) if on_main_process() else secrets.token_hex(4)
-    result = start_result(config, run_id=run_id)
+    meter = _start_meter(config, folder, resumed=resumed)
+    result = {**start_result(config, run_id=run_id), "energy": meter.so_far}
     logger: Logger | None = None
     failed = True
     try:
@@ -63,25 +66,38 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
         _quiet()
         set_threads(config)
         L.seed_everything(config.seed, workers=True, verbose=False)
-        score = TASKS[result["module"]](RunContext(config, folder, logger, result, resumed))
+        score = TASKS[result["module"]](RunContext(config, folder, logger, result, resumed, meter))
         failed = False
         return score
     except Interrupted as stop:
-        _write_on_main(folder, {**result, "status": "interrupted", "error": str(stop)})
+        _write_on_main(folder, {**result, "status": "interrupted", "error": str(stop), "energy": meter.stop()})
         if on_main_process():
             print(f"saved; go on with: python train.py resume={shown(folder)}", flush=True)
         raise SystemExit(128 + stop.signal_number) from None
     except Pruned as stop:
         failed = False
         facts = {"status": "pruned", "error": str(stop), "dev": {"f1": stop.f1}, "train": stop.train}
+        facts["energy"] = meter.stop()
         log_summary(logger, {**result, **facts})
         _write_on_main(folder, {**result, **facts})
         return stop.f1
     except BaseException as error:
-        _record_failure(folder, result, error)
+        _record_failure(folder, {**result, "energy": meter.stop()}, error)
         raise
     finally:
+        meter.stop()
         finish(logger, failed=failed)
+
+
+def _start_meter(config: DictConfig, folder: Path, *, resumed: bool) -> EnergyMeter:
+    """Counts this sitting's energy; on the further devices' processes it stands still, for the first counts all."""
+    before = read_result(folder) if resumed else None
+    meter = EnergyMeter(folder, country=_country(config), gpus=gpus_of(config.trainer), before=before)
+    return meter.start() if on_main_process() else meter
+
+
+def _country(config: DictConfig) -> str | None:
+    return OmegaConf.select(config, "energy.country")  # runs of an earlier version have none
 
 
 def on_main_process() -> bool:

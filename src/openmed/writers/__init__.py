@@ -1,4 +1,5 @@
-"""One writer per format: the inverse of `openmed.readers`. Each streams, and its file appears only when whole.
+"""One writer per format: the inverse of `openmed.readers` (and HTML to look at). Each streams, and its file
+appears only when whole.
 
 write(read("corpus.tar.gz/train"), "train.jsonl", losses=losses)
 """
@@ -18,6 +19,7 @@ from openmed.writers.bioc import write_bioc
 from openmed.writers.brat import write_brat
 from openmed.writers.conll import write_conll
 from openmed.writers.csv import write_csv
+from openmed.writers.html import write_html
 from openmed.writers.jsonl import document_json, prediction_json, write_jsonl
 from openmed.writers.pubtator import write_pubtator
 
@@ -31,6 +33,7 @@ __all__ = [
     "write_brat",
     "write_conll",
     "write_csv",
+    "write_html",
     "write_jsonl",
     "write_pubtator",
 ]
@@ -40,6 +43,7 @@ WRITERS: dict[str, Callable[..., int]] = {
     "brat": write_brat,
     "conll": write_conll,
     "csv": write_csv,
+    "html": write_html,
     "jsonl": write_jsonl,
     "pubtator": write_pubtator,
 }
@@ -48,6 +52,7 @@ _SUFFIXES = {
     ".json": "bioc",
     ".conll": "conll",
     ".csv": "csv",
+    ".html": "html",
     ".jsonl": "jsonl",
     ".pubtator": "pubtator",
 }

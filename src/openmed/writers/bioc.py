@@ -125,6 +125,8 @@ def _annotation(document: Document, span: Span, number: int) -> Entry:
         infons["identifier"] = span.identifier
     if span.score is not None:
         infons["score"] = repr(float(span.score))
+    if span.model:
+        infons["model"] = span.model
     ranges = span.fragments or ((span.start, span.end),)
     return {
         "id": f"T{number}",

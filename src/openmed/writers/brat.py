@@ -1,7 +1,7 @@
 """BRAT standoff, as `openmed.readers.brat` reads it: a new folder with a `.txt` and an `.ann` for each document.
 
-A mention is a T line, its identifier an N line (one for each part of "MESH:1|MESH:2"), its score a note. What the
-format cannot hold is refused or counted, never changed unseen.
+A mention is a T line, its identifier an N line (one for each part of "MESH:1|MESH:2"), its score (and model) a note.
+What the format cannot hold is refused or counted, never changed unseen.
 
     write_brat(documents, "for_curation")
 """
@@ -81,7 +81,8 @@ def _lines(document: Document) -> Iterator[str]:
             yield f"N{num_identifiers}\tReference T{number} {identifier}\t{words}"
         if span.score is not None:
             num_notes += 1
-            yield f"#{num_notes}\tAnnotatorNotes T{number}\tscore={round(span.score, 6)}"
+            model = f" model={span.model}" if span.model else ""
+            yield f"#{num_notes}\tAnnotatorNotes T{number}\tscore={round(span.score, 6)}{model}"
 
 
 def _identifiers(span: Span) -> list[str]:

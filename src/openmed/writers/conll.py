@@ -22,6 +22,7 @@ from openmed.writers.atomic import atomic_path
 from openmed.writers.losses import (
     IDENTIFIERS_NOT_WRITTEN,
     IDS_NOT_WRITTEN,
+    MODELS_NOT_WRITTEN,
     SCORES_NOT_WRITTEN,
     WORDS_NOT_WRITTEN,
     count_not_written,
@@ -31,6 +32,8 @@ REPLACED = "character_replaced_in_word"
 """Loss, counted in characters: written as "_", as it would end the word's line or column, or make a mark of it."""
 CROSSES_SENTENCE = "mention_across_sentences"
 """Loss: the mention begins in one sentence and ends in another; it gets no tags."""
+
+_NOT_WRITTEN = (IDS_NOT_WRITTEN, IDENTIFIERS_NOT_WRITTEN, SCORES_NOT_WRITTEN, MODELS_NOT_WRITTEN)
 
 # What some reader or other splits lines or columns at. Other white space, such as NBSP, is part of the word.
 _SPLITTING = re.compile("[ \t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029\0]")
@@ -68,7 +71,7 @@ def write_conll(
                 file.write(_mark(document, path))
             ranges = _own_words(document, path) if words is None else words(document)
             file.writelines(f"{line}\n" for line in _lines(document, ranges, path, losses))
-            count_not_written(document, losses, IDS_NOT_WRITTEN, IDENTIFIERS_NOT_WRITTEN, SCORES_NOT_WRITTEN)
+            count_not_written(document, losses, *_NOT_WRITTEN)
             if document.words is not None and tuple(ranges) != document.words:
                 count_not_written(document, losses, WORDS_NOT_WRITTEN)
             number += 1

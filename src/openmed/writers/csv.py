@@ -17,7 +17,7 @@ from openmed.spans import Document, Span
 from openmed.writers.atomic import atomic_path
 from openmed.writers.losses import SENTENCES_NOT_WRITTEN, WORDS_NOT_WRITTEN, count_not_written
 
-COLUMNS = ("document", "group", "start", "end", "label", "text", "score", "identifier", "fragments")
+COLUMNS = ("document", "group", "start", "end", "label", "text", "score", "identifier", "fragments", "model")
 NO_ROW = "document_without_mentions"
 """Loss, counted in documents: without mentions a document has no row."""
 
@@ -58,4 +58,5 @@ def _row(document: Document, span: Span) -> tuple[str | int | float | None, ...]
         None if span.score is None else round(span.score, 6),
         span.identifier,
         ";".join(f"{start}-{end}" for start, end in span.fragments),
+        span.model,
     )

@@ -14,6 +14,8 @@ from typing import Any
 from openmed.spans import Document, Span
 from openmed.writers.atomic import atomic_path
 
+SCORE_DECIMALS = 6
+
 
 def document_json(document: Document) -> dict[str, Any]:
     """{id, text, entities}; `group`, `words` and `sentences` only where they say more than the rest."""
@@ -39,14 +41,16 @@ def prediction_json(gold: Document, predicted: Iterable[Span]) -> dict[str, Any]
 
 
 def span_json(document: Document, span: Span) -> dict[str, Any]:
-    """{start, end, label, text} and, where known, score, fragments, identifier."""
+    """{start, end, label, text} and, where known, score, fragments, identifier, model."""
     entry: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label, "text": document.mention(span)}
     if span.score is not None:
-        entry["score"] = round(span.score, 6)
+        entry["score"] = round(span.score, SCORE_DECIMALS)
     if span.fragments:
         entry["fragments"] = [list(fragment) for fragment in span.fragments]
     if span.identifier:
         entry["identifier"] = span.identifier
+    if span.model:
+        entry["model"] = span.model
     return entry
 
 

@@ -21,6 +21,8 @@ IDENTIFIERS_NOT_WRITTEN = "identifiers_not_written"
 """Loss, in mentions: the concept that one is normalised to."""
 SCORES_NOT_WRITTEN = "scores_not_written"
 """Loss, in mentions: the tagger's confidence."""
+MODELS_NOT_WRITTEN = "models_not_written"
+"""Loss, in mentions: the name of the model that found it."""
 
 
 def count_not_written(document: Document, losses: Counter[str], *kinds: str) -> None:
@@ -32,6 +34,7 @@ def count_not_written(document: Document, losses: Counter[str], *kinds: str) -> 
         SENTENCES_NOT_WRITTEN: int(document.sentences is not None),
         IDENTIFIERS_NOT_WRITTEN: sum(bool(span.identifier) for span in document.spans),
         SCORES_NOT_WRITTEN: sum(span.score is not None for span in document.spans),
+        MODELS_NOT_WRITTEN: sum(span.model is not None for span in document.spans),
     }
     for kind in kinds:
         if held[kind]:

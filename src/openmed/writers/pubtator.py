@@ -2,7 +2,7 @@
 
     write_pubtator(documents, "predicted.pubtator")
 
-What the format has no place for is not kept, and counted: groups, words, sentences and scores.
+What the format has no place for is not kept, and counted: groups, words, sentences, scores and models.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from openmed.tagging import DISCONTINUOUS
 from openmed.writers.atomic import atomic_path
 from openmed.writers.losses import (
     GROUPS_NOT_WRITTEN,
+    MODELS_NOT_WRITTEN,
     SCORES_NOT_WRITTEN,
     SENTENCES_NOT_WRITTEN,
     WORDS_NOT_WRITTEN,
@@ -31,7 +32,7 @@ _BREAKING = "\t\n\r\0"
 _TO_SPACE = str.maketrans(_BREAKING, " " * len(_BREAKING))
 _ID = re.compile(rf"[^|\ufeff{_BREAKING}]+")
 _FIELD = re.compile(rf"[^{_BREAKING}]*[^\s\0][^{_BREAKING}]*")
-_NOT_WRITTEN = (GROUPS_NOT_WRITTEN, WORDS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN, SCORES_NOT_WRITTEN)
+_NOT_WRITTEN = (GROUPS_NOT_WRITTEN, WORDS_NOT_WRITTEN, SENTENCES_NOT_WRITTEN, SCORES_NOT_WRITTEN, MODELS_NOT_WRITTEN)
 _SENTENCE_END = re.compile(r"[.!?]( )(?=[^\sa-z]|\Z)")
 
 
@@ -46,8 +47,8 @@ def write_pubtator(
 
     Args:
         losses: counts `WRITTEN_AS_SPACE`, and mentions in several pieces, which are left out
-            (`openmed.tagging.DISCONTINUOUS`), groups, words, sentences and scores. Nested and overlapping mentions are
-            written.
+            (`openmed.tagging.DISCONTINUOUS`), groups, words, sentences, scores and models. Nested and
+            overlapping mentions are written.
 
     Raises:
         DataError: an id, type or identifier that is empty or holds a character which ends its column.

@@ -17,7 +17,7 @@ from openmed.encoding.pieces import EMPTY_WORD, SHARED_PIECE
 from openmed.readers.bioc_document import BYTE_OFFSETS, COMPOSITE_PART, UNPLACED
 from openmed.readers.brat import BOM_COUNTED, CRLF_TEXT, MISSING_ANNOTATIONS
 from openmed.readers.brat_lines import ATTRIBUTE, IDENTIFIER_OF_NO_MENTION, NOTE
-from openmed.readers.losses import FILE_PASSED_OVER, MENTION_DIFFERS, RELATION
+from openmed.readers.losses import FILE_PASSED_OVER, MENTION_DIFFERS, RELATION, TEXT_NOT_IN_FILE
 from openmed.tagging import CUT_BY_WORD, DISCONTINUOUS, ILLEGAL_TAG, NESTED, NO_WORD
 
 EXPLAINED = {
@@ -25,6 +25,7 @@ EXPLAINED = {
     MENTION_DIFFERS: "mentions whose text is not the one at their offsets; the offsets are believed",
     RELATION: "relations, which are passed over: mentions are what is read here",
     FILE_PASSED_OVER: "files that by their names (README and the like) stand beside the data; they are not read",
+    TEXT_NOT_IN_FILE: "documents of a table of mentions, which has no text between them; blanks stand for it",
     ATTRIBUTE: "attributes of mentions (negated, speculated), which are passed over",
     NOTE: "notes of annotators, which are passed over",
     IDENTIFIER_OF_NO_MENTION: "identifiers given to what is no mention, such as an event; they are passed over",

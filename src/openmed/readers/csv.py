@@ -1,0 +1,169 @@
+"""CSV and TSV with a header: a text a row, or a mention a row as `openmed.writers.csv` writes them.
+
+    id,text                                  document,group,start,end,label,text,score,identifier,fragments,model
+    1,Aspirin relieves headache.             1,1,0,7,Chemical,Aspirin,0.98,,,
+
+    for document in read_csv("abstracts.csv.gz", text="abstract", id="pmid"): ...
+
+Which of the two it is, the header tells. A table of mentions does not hold the documents' texts: each mention stands at
+its place, and blanks where the file says nothing, so that spans and mentions are exact and no more is made up.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from os import PathLike
+
+from openmed.errors import ConfigError, DataError, nearest
+from openmed.readers.lines import DAMAGE, damaged, open_bytes
+from openmed.readers.losses import TEXT_NOT_IN_FILE
+from openmed.spans import Document, Span
+
+SEPARATORS = "\t,;"
+MENTION_COLUMNS = frozenset({"document", "start", "end", "label", "text"})
+"""A header that has all of these is that of a table of mentions."""
+
+_Row = Mapping[str, str]
+_Refused = Callable[[DataError], None]
+_FRAGMENT = re.compile(r"(\d+)-(\d+)")
+_MEND = "give every row the columns of the header; a cell with separators, quotes or line ends stands in double quotes"
+
+
+def read_csv(
+    path: str | PathLike[str],
+    *,
+    text: str = "text",
+    id: str | None = None,
+    separator: str | None = None,
+    refused: _Refused | None = None,
+    losses: Counter[str] | None = None,
+) -> Iterator[Document]:
+    """Stream the documents of a file (`.gz`, `.xz` or plain; UTF-8, with or without BOM).
+
+    Args:
+        text: the column of the text. It is taken as it is, line ends and blanks included.
+        id: the column of the id. None is "id" where there is one, else rows are numbered from 1.
+        separator: None takes the one of tab, comma and semicolon that the header has most of.
+        refused: is told what is wrong with a row, which is then left out; None raises at the first.
+        losses: counts documents of a table of mentions, whose texts are not in the file.
+
+    Raises:
+        ConfigError: no such column.
+        DataError: an empty file, a row that is none, a mention outside its text, not UTF-8, damaged compression.
+    """
+    losses = Counter() if losses is None else losses
+    rows = _rows(path, separator, refused)
+    header = next(rows)[1]
+    if header.keys() >= MENTION_COLUMNS and id is None:
+        return _from_mentions(path, rows, losses)
+    for name in (text, id):
+        if name is not None and name not in header:
+            raise ConfigError(f"{path} has no column {name!r}", mend=f"name one that it has. {nearest(name, header)}")
+    return _from_texts(rows, text, id or ("id" if "id" in header else None))
+
+
+def _from_texts(rows: Iterable[tuple[int, _Row]], text: str, id: str | None) -> Iterator[Document]:
+    for number, row in rows:
+        yield Document((row[id] if id else "") or str(number), row[text])
+
+
+def _from_mentions(
+    path: str | PathLike[str], rows: Iterable[tuple[int, _Row]], losses: Counter[str]
+) -> Iterator[Document]:
+    for (id, group), of_document in groupby(rows, key=lambda row: (row[1]["document"], row[1].get("group", ""))):
+        characters: list[str] = []
+        spans: list[Span] = []
+        for number, row in of_document:
+            try:
+                spans.append(_span(row))
+                _place(row["text"], spans[-1], characters)
+            except ValueError as error:
+                raise DataError(f"row {number} is no mention: {error}", path=path, text=row["text"]) from error
+        losses[TEXT_NOT_IN_FILE] += 1
+        yield Document(id, "".join(characters), tuple(spans), group=group)
+
+
+def _span(row: _Row) -> Span:
+    return Span(
+        int(row["start"]),
+        int(row["end"]),
+        row["label"],
+        tuple((int(start), int(end)) for start, end in _FRAGMENT.findall(row.get("fragments", ""))),
+        identifier=row.get("identifier") or None,
+        score=float(row["score"]) if row.get("score") else None,
+        model=row.get("model") or None,
+    )
+
+
+def _place(mention: str, span: Span, characters: list[str]) -> None:
+    """Write a mention into the text at its place.
+
+    Raises:
+        ValueError: another length than its offsets say, or other characters than a mention that overlaps it.
+    """
+    if len(mention) != span.end - span.start:
+        raise ValueError(f"{span.start}..{span.end} are not its {len(mention)} characters")
+    characters += " " * (span.end - len(characters))
+    there = characters[span.start : span.end]
+    if any(old not in (" ", new) for old, new in zip(there, mention, strict=True)):
+        raise ValueError("it differs from another mention of the same place")
+    characters[span.start : span.end] = mention
+
+
+def _rows(
+    path: str | PathLike[str], separator: str | None, refused: _Refused | None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The number of each row (the header's is 0) and its cells by column; first the header itself."""
+    usual = csv.field_size_limit(sys.maxsize)  # of the whole process: 131,072 characters, and some notes are longer
+    with open_bytes(path) as binary:
+        # What is no UTF-8 becomes half surrogate pairs, so that only its row is refused.
+        file = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        try:
+            first = file.readline()
+            if not first.strip():
+                raise DataError("the file is empty", path=path, mend="its first line names the columns")
+            separator = separator or max(SEPARATORS, key=first.count)
+            columns = next(csv.reader([first.rstrip("\r\n")], delimiter=separator))
+            yield 0, dict.fromkeys(columns, "")
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            for number, cells in enumerate((cells for cells in reader if cells), start=1):
+                if problem := _problem(cells, columns):
+                    error = DataError(problem, path=path, line=reader.line_num + 1, text=separator.join(cells))
+                    _refuse(error, refused)
+                else:
+                    yield number, dict(zip(columns, cells, strict=True))
+        except csv.Error as error:
+            raise DataError(f"the quoting is broken ({error})", path=path, mend=_MEND) from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
+        finally:
+            csv.field_size_limit(usual)
+
+
+def _problem(cells: list[str], columns: list[str]) -> str | None:
+    if len(cells) != len(columns):
+        return f"a row of {len(cells)} cells below a header of {len(columns)}"
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return "not UTF-8"
+    return None
+
+
+def _refuse(error: DataError, refused: _Refused | None) -> None:
+    shown = DataError(
+        error.problem,
+        path=error.path,
+        line=error.line,
+        text=(error.text or "").encode(errors="replace").decode(),
+        mend=_MEND if "cells" in error.problem else "convert the file: iconv -f latin1 -t utf-8 FILE > NEW",
+    )
+    if refused is None:
+        raise shown
+    refused(shown)

@@ -1,0 +1,97 @@
+"""Where an input's results go, and how they get there from the documents tagged.
+
+    place = target_of(Path("notes/a.txt.gz"), Path("tagged"), "brat")
+    losses = put(documents, place, "brat", words)
+
+A BRAT folder for each input, of text files (one document each) the pair of files itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from openmed.errors import DataError
+from openmed.serving.inputs import stem
+from openmed.spans import Document, Range
+from openmed.writers import write
+from openmed.writers.atomic import atomic_path
+
+Words = Callable[[Document], Sequence[Range]]
+_SUFFIXES = {
+    "jsonl": ".jsonl",
+    "brat": "",
+    "pubtator": ".pubtator",
+    "bioc": ".xml",
+    "conll": ".conll",
+    "csv": ".csv",
+    "html": ".html",
+}
+TO = tuple(_SUFFIXES)
+"""Formats of results, as in `--to`."""
+ANNOTATIONS = ".ann"
+"""Of the target of a text file in BRAT, which stands for the pair: the text is beside it."""
+
+
+def target_of(source: Path, out: Path, to: str, *, is_text: bool) -> Path:
+    """The file (of BRAT: the folder) for an input's results.
+
+    Args:
+        is_text: the input is a text file, one document that bears its name.
+    """
+    suffix = ANNOTATIONS if to == "brat" and is_text else _SUFFIXES[to]
+    return out / f"{stem(source)}{suffix}"
+
+
+def files_of(target: Path) -> list[Path]:
+    """What is written for a target: itself, of a BRAT pair the text first."""
+    return [target.with_suffix(".txt"), target] if target.suffix == ANNOTATIONS else [target]
+
+
+def put(documents: Iterable[Document], target: Path, to: str, words: Words) -> Counter[str]:
+    """Write the documents in the format; what it cannot hold of them is counted. The target is replaced when all is
+    written.
+
+    Args:
+        words: a document's words, for token files.
+
+    Raises:
+        DataError: a document that the format cannot hold.
+    """
+    losses: Counter[str] = Counter()
+    if to != "brat":
+        write(documents, target, format=to, losses=losses, **({"words": words} if to == "conll" else {}))
+        return losses
+    if target.suffix != ANNOTATIONS:
+        with atomic_path(target) as temporary:  # the writer takes new folders only
+            write(documents, temporary, format=to, losses=losses)
+        return losses
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
+        write(documents, Path(scratch) / "pair", format=to, losses=losses)
+        for file in sorted((Path(scratch) / "pair").iterdir(), reverse=True):  # .txt, then .ann
+            file.replace(target.with_suffix(file.suffix))
+    return losses
+
+
+def remove(target: Path) -> None:
+    """Delete what was written for a target, if anything was."""
+    for file in files_of(target):
+        shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+
+
+def writable(
+    documents: Iterable[Document], to: str, words: Words, refused: Callable[[Document, DataError], None]
+) -> Iterator[Document]:
+    """Those of the documents that the format can hold, each tried alone; `refused` is told of the others."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for document in documents:
+            place = Path(scratch) / f"one{_SUFFIXES[to]}"
+            try:
+                put([document], place, to, words)
+            except DataError as error:
+                refused(document, error)
+            else:
+                yield document

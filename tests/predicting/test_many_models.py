@@ -1,0 +1,136 @@
+"""Several models in one pass: each finds what it finds alone, to the last digit, and says that it was the one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.backbones import FAMILIES, backbone_spec, local_spec, save_model
+
+import openmed
+from openmed.errors import ConfigError
+from openmed.networks import LoraSpec
+from openmed.predicting import EntityTagger, Selection
+from openmed.predicting.selection import BELOW_THRESHOLD, OVERLAPPING
+from openmed.predicting.shared import SharedEncoder
+from openmed.spans import Document, Span
+
+TEXTS = ["Aspirin (100 mg) relieved headache in 12 patients. " * number for number in (1, 4)] + ["", "p53"]
+
+
+def facts(document: Document, model: str | None = None) -> list[tuple]:
+    return [(s.start, s.end, s.label, s.score) for s in document.spans if model is None or s.model == model]
+
+
+def check_as_alone(together: EntityTagger, folders: list[Path], dtype: str) -> None:
+    found = [together(TEXTS), together(TEXTS)]  # the second time begins with the last model's weights in place
+    for model, folder in zip(together.models, folders, strict=True):
+        alone = openmed.load(folder, dtype=dtype)(TEXTS)
+        assert any(document.spans for document in alone)
+        assert all(span.model is None for document in alone for span in document.spans)
+        for documents in found:
+            assert [facts(document, model.name) for document in documents] == [facts(document) for document in alone]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_adapters_on_one_base_give_what_each_gives_alone(hub, tmp_path, name, dtype):
+    spec = backbone_spec(name)
+    loras = [LoraSpec(4, 8), LoraSpec(2, 8, targets="query_value"), LoraSpec(8, 8, rank_stabilised=True)]
+    folders = [save_model(tmp_path / str(n), spec, lora=lora, seed=n) for n, lora in enumerate(loras)]
+    together = openmed.load(folders, dtype=dtype)
+    check_as_alone(together, folders, dtype)
+
+
+def test_adapters_on_one_base_share_it_and_others_do_not(hub, tmp_path, monkeypatch):
+    bases: list[SharedEncoder] = []
+    init = SharedEncoder.__init__
+    monkeypatch.setattr(SharedEncoder, "__init__", lambda self, *a, **k: (bases.append(self), init(self, *a, **k))[0])
+    bert, electra = backbone_spec("pubmedbert"), backbone_spec("bioelectra")
+    folders = [
+        save_model(tmp_path / "0", bert, lora=LoraSpec(4, 8), seed=0),
+        save_model(tmp_path / "1", electra, lora=LoraSpec(4, 8), seed=1),
+        save_model(tmp_path / "2", bert, lora=LoraSpec(4, 8), seed=2),
+        save_model(tmp_path / "3", bert, seed=3),
+    ]
+    together = openmed.load(folders, dtype="float32")
+    assert len(bases) == 1
+    check_as_alone(together, folders, "float32")
+
+
+def test_models_that_cut_text_alike_cut_it_once(bert, tmp_path, monkeypatch):
+    from openmed.predicting import tagger
+
+    calls: list[int] = []
+    encode = tagger.encode_documents
+    monkeypatch.setattr(tagger, "encode_documents", lambda *a, **k: (calls.append(1), encode(*a, **k))[1])
+    folders = [save_model(tmp_path / str(n), local_spec(bert), seed=n) for n in range(3)]
+    openmed.load(folders, dtype="float32")(TEXTS)
+    assert len(calls) == 1
+
+
+def test_models_of_one_corpus_are_told_apart(bert, tmp_path):
+    folders = [save_model(tmp_path / str(n), local_spec(bert), seed=n) for n in range(2)]
+    names = [model.name for model in openmed.load(folders).models]
+    assert len(set(names)) == 2
+    assert all(name.startswith("none-") for name in names)
+    assert openmed.load(folders[0]).models[0].name == "none"
+
+
+def test_the_same_model_twice_and_none_are_refused(model_folder):
+    with pytest.raises(ConfigError, match="was given twice"):
+        openmed.load([model_folder, str(model_folder)])
+    with pytest.raises(ConfigError, match="no model was given"):
+        openmed.load([])
+
+
+# --- selection ------------------------------------------------------------------------------------------------------
+
+SPANS = st.lists(
+    st.builds(
+        lambda start, length, label, score: Span(start, start + length, label, score=score, model="m"),
+        st.integers(0, 30),
+        st.integers(1, 10),
+        st.sampled_from("AB"),
+        st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    ),
+    max_size=12,
+)
+
+
+@given(spans=SPANS, threshold=st.sampled_from([0.0, 0.5, 1.0]), overlaps=st.sampled_from(["keep", "longest", "score"]))
+@settings(max_examples=200)
+def test_what_is_kept_is_sure_and_apart_and_the_rest_is_counted(spans, threshold, overlaps):
+    document, dropped = Selection(threshold, overlaps)(Document("d", "x" * 40, tuple(spans)))
+    kept = list(document.spans)
+    assert dropped.total() + len(kept) == len(spans)
+    assert dropped[BELOW_THRESHOLD] == sum(span.score < threshold for span in spans)
+    assert all(span.score >= threshold for span in kept)
+    if overlaps == "keep":
+        assert dropped[OVERLAPPING] == 0
+        return
+    assert not any(one.overlaps(other) for n, one in enumerate(kept) for other in kept[n + 1 :])
+    measure = (lambda s: s.end - s.start) if overlaps == "longest" else (lambda s: s.score)
+    for span in spans:  # each one dropped gave way to one at least as good
+        if span.score >= threshold and span not in kept:
+            assert any(span.overlaps(other) and measure(other) >= measure(span) for other in kept)
+
+
+def test_of_overlapping_entities_the_longest_or_the_surest_stays():
+    short, long = Span(4, 8, "A", score=0.9), Span(0, 10, "B", score=0.6)
+    document = Document("d", "x" * 10, (short, long))
+    assert Selection(overlaps="longest")(document)[0].spans == (long,)
+    assert Selection(overlaps="score")(document)[0].spans == (short,)
+
+
+def test_a_threshold_keeps_what_reaches_it():
+    document = Document("d", "x" * 10, (Span(0, 1, "A", score=0.5), Span(2, 3, "A", score=0.499)))
+    assert Selection(threshold=0.5)(document) == (document.with_spans([Span(0, 1, "A")]), {BELOW_THRESHOLD: 1})
+
+
+@pytest.mark.parametrize("settings", [{"threshold": -0.1}, {"threshold": 1.1}, {"overlaps": "best"}])
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(ConfigError):
+        Selection(**settings)
