@@ -151,7 +151,7 @@ def _found(line: str, secrets: Secrets, *, vocabulary: bool) -> Iterator[str]:
 
 
 def _holds_path(line: str, path: str) -> bool:
-    """As a whole path: `/root` stands in "/root/x" and in "/root", not in "/rooted" nor in "a/root"."""
+    """As a whole path: `/data` stands in "/data/x" and in "/data", not in "/database" nor in "a/data"."""
     at = line.find(path)
     while at >= 0:
         before, after = line[at - 1 : at], line[at + len(path) : at + len(path) + 1]
