@@ -23,7 +23,9 @@ from openmed.serving.publish.scan import Secrets, check_folder
 LORA = LoraSpec(rank=4, alpha=8)
 WANTED = Wanted("me/OpenMed-NER-Test")
 TEXT = "Aspirin (100 mg) relieved headache in 12 patients."
-SECRETS = Secrets(paths=("/data/anna/runs", "/root"), keys=("s3cret-value",), user="anna")
+HOME = "/home"
+"""Apart from what follows it: no file of the project names a whole path of a home."""
+SECRETS = Secrets(paths=("/data/anna/runs", "/vault"), keys=("s3cret-value",), user="anna")
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +141,8 @@ KEY = "hf_" + "Ab1" * 11
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "a key or a password"),
         ("see /data/anna/runs/7/model", "a path of this machine"),
         ('"/data/anna/runs"', "a path of this machine"),
-        ("in /root/x", "a path of this machine"),
-        ("/home/bert/x", "a path of somebody's home"),
+        ("in /vault/x", "a path of this machine"),
+        (f"{HOME}/bert/x", "a path of somebody's home"),
         ("C:\\Users\\bert", "a path of somebody's home"),
         ("C:\\\\Users\\\\bert", "a path of somebody's home"),
         ("trained by anna", "the user's name"),
@@ -159,7 +161,7 @@ def test_each_kind_is_found_and_not_repeated(tmp_path, line, kind):
         "commit " + "0a" * 20,  # as long as a W&B key
         "sha256:" + "0a" * 32,
         "Anna (2014), annals of the annatto",
-        "https://x.org/root/a, a/root, /rooted",
+        "https://x.org/vault/a, a/vault, /vaulted",
         "hf_short",
         "me/OpenMed-NER-anna of anna/model",
         "doi:10.1016/j.jbi.2013.12.006",
