@@ -83,7 +83,7 @@ def test_replaying_stops_where_a_live_search_would(tmp_path):
 
     sweep = recorded_sweep(tmp_path / "sweep", f1s=[[0.0] * 4], pruner="hyperband")
     sweep.search |= {"epochs": 9, "evaluations_per_epoch": 1, "storage": "sqlite://"}
-    study = open_study(sweep.search, sweep.task_arguments, tmp_path)
+    study = open_study(sweep)
     curves = random_curves(12, 9)
     stops = {}
     for curve in curves:

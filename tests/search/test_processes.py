@@ -62,8 +62,7 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
 def states(sweep: Path) -> list[str]:
     from openmed.search.study import open_study
 
-    kept = Sweep.read(sweep)
-    return [trial.state.name for trial in open_study(kept.search, kept.task_arguments, kept.folder).trials]
+    return [trial.state.name for trial in open_study(Sweep.read(sweep)).trials]
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -75,10 +78,28 @@ def test_another_space_is_another_study():
 def test_two_workers_never_draw_alike(tmp_path):
     from openmed.search.study import distributions, open_study
 
-    workers = [open_study(SEARCH, [], tmp_path) for _ in range(2)]
+    workers = [open_study(Sweep(tmp_path, [], SEARCH)) for _ in range(2)]
     drawn = [workers[turn % 2].ask(distributions(AXES)) for turn in range(5)]
     assert [trial.number for trial in drawn] == list(range(5))
     assert len({trial.params["x"] for trial in drawn}) == 5
+
+
+def open_at(moment: float, folder: Path) -> str:
+    """The name of a sweep's study, opened at a moment of the clock."""
+    from openmed.search.study import open_study
+
+    time.sleep(max(moment - time.time(), 0))
+    return open_study(Sweep(folder, [], SEARCH)).study_name
+
+
+@pytest.mark.slow
+def test_workers_that_start_at_once_open_one_study(tmp_path):
+    """Of an empty database each would make the tables."""
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as workers:
+        for number in range(5):  # in the first the workers are still importing
+            moment = time.time() + 0.2
+            opened = [workers.submit(open_at, moment, tmp_path / str(number)) for _ in range(3)]
+            assert len({study.result() for study in opened}) == 1
 
 
 @given(st.integers(1, 5), st.integers(0, 30), st.data())
@@ -91,11 +112,11 @@ def test_the_step_is_the_number_of_the_evaluation(per_epoch, epoch, data):
     assert [step_of(place, per_epoch) for place in places] == [epoch * per_epoch + n + 1 for n in range(per_epoch)]
 
 
-def test_hyperband_stops_all_but_the_best_third_at_each_rung():
+def test_hyperband_stops_all_but_the_best_third_at_each_rung(tmp_path):
     """The rule of its paper for one trial after the other, over curves made of what the sampler draws."""
     from openmed.search.study import distributions, open_study, report
 
-    study = open_study({**SEARCH, "pruner": "hyperband", "storage": "sqlite://"}, [], Path())
+    study = open_study(Sweep(tmp_path, [], {**SEARCH, "pruner": "hyperband"}))
     rungs: dict[tuple[int, int], list[float]] = defaultdict(list)
     stops = []
     for _ in range(12):
@@ -157,7 +178,7 @@ def _train_among_better(tmp_path, monkeypatch, pruner: str, per_epoch: int, max_
     search = {**SEARCH, "pruner": pruner, "epochs": 5, "evaluations_per_epoch": per_epoch}
     sweep = Sweep(tmp_path, ["seed=5"], search)
     sweep.write()
-    study = open_study(sweep.search, sweep.task_arguments, tmp_path)
+    study = open_study(sweep)
     while True:
         trial = study.ask(distributions(AXES))
         # Hyperband's second bracket decides for the first time at the third evaluation.

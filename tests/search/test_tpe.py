@@ -84,8 +84,7 @@ def test_a_trial_that_ended_but_was_not_told_is_not_run_again(tmp_path, monkeypa
 
     folder = tmp_path / "sweep"
     shutil.copytree(begun, folder)
-    kept = Sweep.read(folder)
-    study = open_study(kept.search, kept.task_arguments, folder)
+    study = open_study(Sweep.read(folder))
     space = {"optim.lr": {"low": 2e-4, "high": 5e-3, "log": True}, "lora.rank": [8, 16]}
     number = study.ask(distributions(read_space(space))).number
     ended = read_result(folder / "0")

@@ -34,7 +34,7 @@ class PruneTrial(L.Callback):
 
     def __init__(self, sweep: str, number: int) -> None:
         kept = Sweep.read(Path(sweep))
-        self._study = open_study(kept.search, kept.task_arguments, kept.folder)
+        self._study = open_study(kept)
         self._per_epoch: int = kept.search["evaluations_per_epoch"]
         self._number = number
         self._best = 0.0

@@ -1,6 +1,6 @@
 """The Optuna study of a search: in SQLite, its chance a function of (seed, trial number), its pruner by name.
 
-study = open_study(search, arguments, folder)
+study = open_study(sweep)
 trial = study.ask(distributions(axes))
 stop = report(study, trial.number, step_of(epochs=1.5, per_epoch=2), f1=0.7)
 """
@@ -11,13 +11,14 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from openmed.errors import ConfigError
 from openmed.search.space import Axis
+from openmed.search.state import Sweep
 
 try:
     import optuna
@@ -35,18 +36,18 @@ REDUCTION = 3
 """Hyperband keeps one of so many at each rung."""
 
 
-def open_study(search: Mapping[str, Any], arguments: Sequence[str], folder: Path) -> optuna.Study:
+def open_study(sweep: Sweep) -> optuna.Study:
     """The study of a sweep, made where there is none; whoever opens it has the same sampler and pruner.
 
-    Args:
-        search, arguments: see `study_in`.
+    One worker at a time: Optuna lays out an empty database without a lock, and the slower of two would fail.
     """
-    address = search["storage"] or f"sqlite:///{(folder / DATABASE).absolute()}"
-    return study_in(optuna.storages.RDBStorage(address), search, arguments)
+    address = sweep.search["storage"] or f"sqlite:///{(sweep.folder / DATABASE).absolute()}"
+    with FileLock(sweep.locks / "study"):
+        return study_in(optuna.storages.RDBStorage(address), sweep.search, sweep.task_arguments)
 
 
 def study_in(storage: BaseStorage, search: Mapping[str, Any], arguments: Sequence[str]) -> optuna.Study:
-    """The same in a storage that is there.
+    """The study of a search, in a storage that is there.
 
     Args:
         search: as `sweep.json` has it.

@@ -32,7 +32,7 @@ def run_tpe(
         fixed: overrides of all jobs.
         jobs: trials drawn at once.
     """
-    study = open_study(sweep.search, sweep.task_arguments, sweep.folder)
+    study = open_study(sweep)
     search = _Search(sweep, study, axes, fixed, trials)
     while True:
         with ExitStack() as held:
