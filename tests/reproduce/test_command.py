@@ -75,7 +75,7 @@ def test_names_may_have_spaces_between_and_none_is_refused(own):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optim.lrr=1", r"ner/tiny/none/demo/1: .*'optim.lr'.* See train in the plan"),
+        ("optim.lrr=1", r"ner/tiny/none/demo/1: .*'optim.lr'.* See train and encoders.none.train in the plan"),
         ("lora=nothing", "unknown lora 'nothing'"),
         ("optim.lr", "cannot read the argument optim.lr"),
     ],

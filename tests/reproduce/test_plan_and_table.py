@@ -49,9 +49,26 @@ def test_a_pretraining_may_start_from_another():
     assert cells["ner/tiny/lora/ncbi/1"].parent == "dapt/tiny/lora"
 
 
+def test_one_pretraining_may_serve_taggers_of_several_kinds():
+    half = {"of": "lora", "train": ["backbone.interpolation=0.5"]}
+    cells = {cell.name: cell for cell in list_cells(plan(encoders={**CONTENT["encoders"], "half": half}))}
+    assert [name for name in cells if name.startswith("dapt/")] == ["dapt/tiny/head", "dapt/tiny/lora"]
+    for encoder, own in (("lora", ()), ("half", ("backbone.interpolation=0.5",))):
+        cell = cells[f"ner/tiny/{encoder}/ncbi/1"]
+        assert cell.parent == "dapt/tiny/lora"
+        assert cell.overrides == ("dataset=ncbi", "backbone=tiny", "test=true", *own, "seed=1")
+    sections = tables(plan(encoders={**CONTENT["encoders"], "half": half}), {})
+    assert [row[0] for row in sections[0].blocks[0].rows] == ["head", "lora"]
+    assert sections[1].blocks[0].columns == ("corpus", "none", "lora", "lora - none", "half", "half - none")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"encoders": {"none": {}, "a": {"of": "none"}}}, "'a' cannot be that of 'none'.*stands first, with overrides"),
+        ({"encoders": {"none": {}, "a": {"of": "b"}, "b": {"overrides": []}}}, "'a' cannot be that of 'b'"),
+        ({"encoders": {"none": {}, "b": {"overrides": []}, "a": {"of": "b", "overrides": []}}}, "takes no overrides"),
+        ({"encoders": {"none": {"train": "a=1"}}}, r"train cannot be 'a=1'.*train: \["),
         ({"encoders": {"none": {"start": "none"}}}, "encoder 'none' cannot start from 'none'.*need overrides"),
         ({"encoders": {"none": {}, "a": {"overrides": [], "start": "none"}}}, "'a' cannot start from 'none'"),
         (

@@ -19,7 +19,7 @@ import openmed
 from openmed.artefact import lineage
 from openmed.errors import BackboneError, ConfigError
 from openmed.networks import BackboneSpec, LoraSpec
-from openmed.networks.backbone import load_encoder, load_masked_lm
+from openmed.networks.backbone import load_encoder, load_masked_lm, weights_digest
 from openmed.networks.masked_lm import build_masked_lm
 from openmed.training.callbacks import Throughput
 from openmed.training.run import train
@@ -45,8 +45,8 @@ def run(text, tmp_path_factory) -> Path:
     return folder
 
 
-def tiny(weights: Path) -> BackboneSpec:
-    return BackboneSpec.from_mapping({**BackboneSpec.named("tiny").as_dict(), "weights": str(weights)})
+def tiny(weights: Path, **changes) -> BackboneSpec:
+    return BackboneSpec.from_mapping({**BackboneSpec.named("tiny").as_dict(), "weights": str(weights), **changes})
 
 
 def result_of(folder: Path) -> dict:
@@ -97,6 +97,19 @@ def test_taggers_start_from_the_encoder_or_the_adapter_and_name_the_run(run, tmp
         assert result_of(folder)["parents"] == [result_of(run)["run_id"]]
         manifest = json.loads((folder / "model" / "openmed.json").read_text())
         assert manifest["provenance"]["parents"] == [result_of(run)["run_id"]]
+
+
+def test_a_tagger_may_start_from_part_of_the_way(run, tmp_path):
+    weights = (f"backbone.weights={run / 'encoder'}", "backbone.interpolation=0.5")
+    train(compose(*custom(tmp_path / "corpus"), *weights, "trainer.max_steps=2", folder=tmp_path), tmp_path)
+    manifest = json.loads((tmp_path / "model" / "openmed.json").read_text())
+    assert manifest["backbone"]["interpolation"] == 0.5
+    text = "Aspirin relieves headache."
+    assert openmed.load(tmp_path / "model", dtype="float32")(text).text == text
+    whole, half = (
+        weights_digest(load_encoder(tiny(run / "encoder", interpolation=share), num_tags=3)) for share in (1.0, 0.5)
+    )
+    assert manifest["base_digest"] == half != whole
 
 
 def test_a_tagger_finds_its_encoder_when_both_were_moved(run, tmp_path):

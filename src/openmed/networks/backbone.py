@@ -24,7 +24,7 @@ from openmed.choices import read_choice
 from openmed.errors import BackboneError, ConfigError, nearest
 from openmed.networks.loading import explained, quiet_loading
 from openmed.networks.lora import quiet_peft
-from openmed.networks.weights import base_of_adapter, check_sha256, is_adapter, is_on_hub, is_own, locate_weights
+from openmed.networks.weights import base_of, check_sha256, is_adapter, is_on_hub, is_own, locate_weights
 
 _RANDOM_SEED = 20250801
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -46,13 +46,15 @@ class BackboneSpec:
         dropout: dropout inside the encoder; None leaves the pretrained configuration's own.
         attention_dropout: dropout on attention weights (slow on CPU, and it rules out fast attention); None leaves the
             pretrained configuration's own.
+        interpolation: of weights that pre-training here has made, the share of the way to them from those that it
+            started from: (1 - share) * before + share * after, tensor by tensor (WiSE-FT, arXiv 2109.01903).
         random_layers: > 0 makes that many randomly initialised layers instead of loading weights.
         random_config: further changes to the architecture's configuration, only with `random_layers`.
         sha256: file name -> expected sha256, for weights that come from a package.
         licence: licence of the weights, as stated by their authors.
 
     Raises:
-        ConfigError: an unknown attention, a malformed revision, settings at odds with each other.
+        ConfigError: an unknown attention, a malformed revision, a number out of its range, settings at odds.
     """
 
     name: str
@@ -64,6 +66,7 @@ class BackboneSpec:
     trained_head: tuple[str, ...] = ()
     dropout: float | None = None
     attention_dropout: float | None = None
+    interpolation: float = 1.0
     random_layers: int = 0
     random_config: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +85,10 @@ class BackboneSpec:
         for name, value in (("dropout", self.dropout), ("attention_dropout", self.attention_dropout)):
             if value is not None and not 0 <= value < 1:
                 raise ConfigError(f"backbone.{name}={value} is outside 0..1")
+        if not 0 < self.interpolation <= 1:
+            raise ConfigError(
+                f"backbone.interpolation={self.interpolation} is outside 0..1", mend="1 takes the weights as they are"
+            )
         if self.random_config and not self.random_layers:
             raise ConfigError("backbone.random_config without backbone.random_layers", mend="set both or neither")
 
@@ -185,6 +192,8 @@ def is_random(spec: BackboneSpec) -> bool:
 
 def _load(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
     """The model, and the names of its tensors that the weights did not hold."""
+    if spec.interpolation != 1:
+        return _load_between(kind, spec, **config_changes)
     if is_adapter(spec.weights):
         return _load_adapted(kind, spec, **config_changes)
     source = locate_weights(spec.weights)
@@ -212,32 +221,54 @@ def _load(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Modu
 
 
 def _load_adapted(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
-    """The adapter's base with the adapter merged into it.
-
-    Raises:
-        BackboneError: the base is not what it was when the adapter was trained.
-    """
+    """The adapter's base with the adapter merged into it."""
     from peft import PeftModel
 
-    base = _base(spec)
-    model, unfilled = _load(kind, base, **config_changes)
-    _, wanted = base_of_adapter(spec.weights)
-    found = weights_digest(model)
-    if found != wanted:
-        raise BackboneError(
-            f"the adapter {spec.weights} was trained on other weights of {base.weights} than those found now "
-            f"(sha256 {wanted[:12]}, found {found[:12]})",
-            mend="restore the weights that it was trained on, or give the encoder/ of the same run: it needs no base",
-        )
+    model, unfilled = _load_base(kind, spec, **config_changes)
     with explained(spec.weights, None), quiet_peft():
         return PeftModel.from_pretrained(model, spec.weights).merge_and_unload(), unfilled  # pyright: ignore
 
 
+def _load_between(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
+    """The encoder on the way from its base to itself; the head is its own."""
+    model, unfilled = _load(kind, replace(spec, interpolation=1.0), **config_changes)
+    base = _load_base(kind, spec, **config_changes)[0].state_dict()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith(f"{model.base_model_prefix}."):
+                parameter.copy_(torch.lerp(base[name], parameter, spec.interpolation))
+    return model, unfilled
+
+
+def _load_base(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
+    """What pre-training started from.
+
+    Raises:
+        BackboneError: it is not what it was then.
+    """
+    base = _base(spec)
+    model, unfilled = _load(kind, base, **config_changes)
+    _, wanted = base_of(spec.weights)
+    found = weights_digest(model)
+    if found != wanted:
+        mend = (
+            "give the encoder/ of the same run: it needs no base"
+            if is_adapter(spec.weights)
+            else "set backbone.interpolation=1"
+        )
+        raise BackboneError(
+            f"{spec.weights} was trained on other weights of {base.weights} than those found now "
+            f"(sha256 {wanted[:12]}, found {found[:12]})",
+            mend=f"restore the weights that it was trained on, or {mend}",
+        )
+    return model, unfilled
+
+
 def _base(spec: BackboneSpec) -> BackboneSpec:
-    """Of a spec whose weights are a bare adapter: the same settings on the weights that it belongs to."""
-    base, _ = base_of_adapter(spec.weights)
-    fields_of_weights = ("weights", "revision", "tokenizer", "sha256", "random_layers", "random_config")
-    return replace(spec, **{name: base[name] for name in fields_of_weights})
+    """The same settings on the weights that pre-training started from."""
+    base = BackboneSpec.from_mapping(base_of(spec.weights)[0])
+    of_weights = ("weights", "revision", "tokenizer", "sha256", "interpolation", "random_layers", "random_config")
+    return replace(spec, **{name: getattr(base, name) for name in of_weights})
 
 
 def load_config(spec: BackboneSpec, **changes: Any):

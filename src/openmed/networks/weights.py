@@ -55,8 +55,11 @@ def is_own(weights: str) -> bool:
     return (Path(weights).expanduser() / LINEAGE).is_file()
 
 
-def base_of_adapter(weights: str) -> tuple[dict[str, Any], str]:
-    """The backbone that an adapter was trained on, as fields of a `BackboneSpec`, and the digest of its weights.
+def base_of(weights: str) -> tuple[dict[str, Any], str]:
+    """What pre-training started from, as fields of a `BackboneSpec`, and the digest of those weights.
+
+    Args:
+        weights: the folder of an adapter or an encoder that pre-training wrote.
 
     Raises:
         BackboneError: the folder does not say.
@@ -66,10 +69,14 @@ def base_of_adapter(weights: str) -> tuple[dict[str, Any], str]:
         content = json.loads(place.read_text(encoding="utf-8"))
         return content["backbone"], content["base_digest"]
     except (OSError, ValueError, LookupError, TypeError) as error:
+        if is_adapter(weights):
+            problem, otherwise = "an adapter but no", "merge the adapter into its base with peft (merge_and_unload, "
+            otherwise += "save_pretrained) and give that folder"
+        else:
+            problem, otherwise = "no", "take it whole: backbone.interpolation=1"
         raise BackboneError(
-            f"{weights} holds an adapter but no {LINEAGE} that names its base",
-            mend="copy the whole folder again from the run that made it, or merge the adapter into its base with peft "
-            "(merge_and_unload, save_pretrained) and give that folder",
+            f"{weights} holds {problem} {LINEAGE} that names its base",
+            mend=f"copy the whole folder again from the run that made it, or {otherwise}",
         ) from error
 
 

@@ -61,6 +61,8 @@ ENCODER_FORMS: Forms = {
     "overrides": (_are_texts, "overrides: [lora=none, optim.lr=3e-4]"),
     "taggers": (lambda value: isinstance(value, bool), "taggers: false"),
     "start": (_is_text, "start: head"),
+    "of": (_is_text, "of: lora"),
+    "train": (_are_texts, "train: [backbone.interpolation=0.5]"),
 }
 
 
@@ -72,11 +74,20 @@ class Encoder:
         overrides: of its pre-training, beside the plan's; None takes the backbone as it is.
         taggers: whether taggers are trained on it.
         start: the encoder, named before it, whose weights its pre-training starts from; None: the backbone's.
+        of: the encoder, named before it, whose pre-training it takes instead of one of its own.
+        train: overrides of its taggers' training, beside the plan's.
     """
 
     overrides: tuple[str, ...] | None = None
     taggers: bool = True
     start: str | None = None
+    of: str | None = None
+    train: tuple[str, ...] = ()
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is not the backbone as it is."""
+        return self.overrides is not None or self.of is not None
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,10 @@ class Plan:
                 problem = f"encoder {name!r} cannot start from {encoder.start!r}"
                 mend = "both need overrides, and what is started from stands first"
                 raise ConfigError(f"plan {self.name!r}: {problem}", mend=mend)
+            if encoder.of is not None and (encoder.overrides is not None or encoder.of not in pretrained):
+                problem = f"encoder {name!r} cannot be that of {encoder.of!r}"
+                mend = "it takes no overrides, and what it takes the pre-training of stands first, with overrides"
+                raise ConfigError(f"plan {self.name!r}: {problem}", mend=mend)
             if encoder.overrides is not None:
                 pretrained.append(name)
         for key in ("backbones", "corpora", "seeds"):
@@ -175,9 +190,8 @@ class Plan:
         encoders = {}
         for name, entry in given.pop("encoders", {}).items():
             of_encoder = _checked({} if entry is None else entry, ENCODER_FORMS, f"encoders.{name} of {where}")
-            if "overrides" in of_encoder:
-                of_encoder["overrides"] = tuple(of_encoder["overrides"])
-            encoders[name] = Encoder(**of_encoder)
+            lists = {key: tuple(of_encoder[key]) for key in ("overrides", "train") if key in of_encoder}
+            encoders[name] = Encoder(**{**of_encoder, **lists})
         lists = {key: tuple(given.get(key, ())) for key in ("backbones", "corpora", "seeds", "pretrain", "train")}
         try:
             return cls(**{**given, **lists, "encoders": encoders})
@@ -222,13 +236,20 @@ def list_cells(plan: Plan) -> list[Cell]:
                 start = pretrained[encoder.start].name if encoder.start else None
                 pretrained[name] = Cell(f"{DAPT}/{backbone}/{name}", DAPT, backbone, name, overrides, parent=start)
         cells += pretrained.values()
+        parents = {
+            name: pretrained[encoder.of or name].name
+            for name, encoder in plan.encoders.items()
+            if encoder.is_pretrained
+        }
         for seed in plan.seeds:
             for corpus in plan.corpora:
-                for name in (name for name, encoder in plan.encoders.items() if encoder.taggers):
-                    overrides = (f"dataset={corpus}", f"backbone={backbone}", *plan.train, f"seed={seed}")
-                    parent = pretrained[name].name if name in pretrained else None
+                for name, encoder in plan.encoders.items():
+                    if not encoder.taggers:
+                        continue
+                    own = (*plan.train, *encoder.train, f"seed={seed}")
+                    overrides = (f"dataset={corpus}", f"backbone={backbone}", *own)
                     label = f"{NER}/{backbone}/{name}/{corpus}/{seed}"
-                    cells.append(Cell(label, NER, backbone, name, overrides, corpus, seed, parent))
+                    cells.append(Cell(label, NER, backbone, name, overrides, corpus, seed, parents.get(name)))
     return cells
 
 

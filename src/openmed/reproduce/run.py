@@ -191,8 +191,9 @@ def _explained(cell: Cell) -> Iterator[None]:
         message = explain(error, list(cell.overrides))
         if message is None:
             raise
-        places = f"pretrain and encoders.{cell.encoder}.overrides" if cell.kind == DAPT else "train"
-        raise ConfigError(f"{cell.name}: {message}", mend=f"see {places} in the plan") from error
+        common, own = ("pretrain", "overrides") if cell.kind == DAPT else ("train", "train")
+        mend = f"see {common} and encoders.{cell.encoder}.{own} in the plan"
+        raise ConfigError(f"{cell.name}: {message}", mend=mend) from error
 
 
 def _folder(out: Path, cell: Cell, keys: Mapping[str, str]) -> Path:

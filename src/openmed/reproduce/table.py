@@ -148,7 +148,7 @@ def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
         columns += [name] if name == plan.baseline else [name, f"{name} - {plan.baseline}"]
     seeds = ", ".join(map(str, plan.seeds))
     note = f"F1 (%) in each corpus's own unit, mean ± standard deviation of seeds {seeds}; gains with 95% intervals."
-    if any(plan.encoders[name].overrides is not None for name in encoders):
+    if any(plan.encoders[name].is_pretrained for name in encoders):
         note += " Each encoder was pre-trained once: chance in pre-training itself is not in the intervals."
     if open_cells:
         note += f" {open_cells} runs are not done."
