@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,6 +184,15 @@ def test_codecarbon_measures_without_network_or_file(tmp_path, monkeypatch):
     assert found["lost_sittings"] == 0
     for part in ("codecarbon", "offline", "memory assumed", "g CO2e per kWh (Germany)"):
         assert part in found["method"], part
+
+
+@pytest.mark.slow
+@needs_codecarbon
+def test_codecarbon_says_nothing_of_its_own():
+    """In a process of its own: codecarbon sets its logger's level where it is imported first."""
+    program = "from openmed.training.energy import _tracker; _tracker({'country_iso_code': 'DEU'})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.slow

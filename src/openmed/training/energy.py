@@ -180,9 +180,9 @@ _AND = "; and "
 
 def _tracker(settings: Mapping[str, Any]) -> Any:
     """codecarbon's tracker; whatever the user's own settings of it say, it writes no file and speaks to nobody."""
-    logging.getLogger(PACKAGE).setLevel(logging.CRITICAL)
     from codecarbon import OfflineEmissionsTracker
 
+    logging.getLogger(PACKAGE).setLevel(logging.CRITICAL)  # the import has set its own; log_level comes too late
     return OfflineEmissionsTracker(
         **settings,
         output_methods=[],
