@@ -26,7 +26,7 @@ def own(tmp_path: Path) -> Path:
     """A plan that needs no packed text."""
     place = tmp_path / "my plan.yaml"
     place.write_text(
-        "name: mine\nbackbones: [tiny]\ncorpora: [demo, ncbi]\nseeds: [1]\nbaseline: none\nencoders: {none: {}}\n"
+        "name: mine\nbackbones: [tiny]\ncorpora: [demo]\nseeds: [1]\nbaseline: none\nencoders: {none: {}}\n"
     )
     return place
 
@@ -44,7 +44,7 @@ def test_the_markdown_names_the_whole_command(own, tmp_path):
     results, markdown = tmp_path / "results.json", tmp_path / "tables" / "mine.md"
     options = ["--backbones=tiny", "--corpora=demo", "--seeds=2", f"--results={results}", f"--markdown={markdown}"]
     keys = cell_keys(Plan.read(str(own)))
-    assert set(keys) == {"ner/tiny/none/demo/1", "ner/tiny/none/ncbi/1"}
+    assert set(keys) == {"ner/tiny/none/demo/1"}
     results.write_text(json.dumps({"cells": {NAMES[0]: {**whole(), "key": keys[NAMES[0]]}}}))
     shown = invoke(own, "--table", *options)
     assert "Taggers on tiny: dev" in shown.stdout
@@ -66,7 +66,7 @@ def test_no_seeds_are_refused(own, seeds):
 
 
 def test_names_may_have_spaces_between_and_none_is_refused(own):
-    rows = json.loads(invoke(own, "--plan", "--json", "--corpora", "ncbi, demo").stdout)
+    rows = json.loads(invoke(own, "--plan", "--json", "--backbones", "minilm, tiny").stdout)
     assert len(rows) == 2
     with pytest.raises(ConfigError, match="unknown corpus ''"):
         invoke(own, "--plan", "--corpora", "")

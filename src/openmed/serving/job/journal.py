@@ -50,26 +50,9 @@ class Journal:
     @classmethod
     @contextmanager
     def claim(cls, out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
-        """The journal of a folder, which is this process's while inside.
-
-        Args:
-            settings: JSON-like, whatever decides on the results beside the inputs.
-
-        Raises:
-            ConfigError: the folder holds results of other settings, or another process writes to it.
-        """
-        folder = out / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise ConfigError(f"another process writes to {out}", mend="wait for it, or choose another --out") from None
-        try:
-            _check_settings(out, folder / _SETTINGS, settings)
+        """The journal of a folder. Args, Raises: as `claimed`."""
+        with claimed(out, settings) as folder:
             yield cls(folder)
-        finally:
-            lock.release()
 
     def parts(self, target: Path) -> Path:
         """The folder of an input's parts."""
@@ -85,7 +68,7 @@ class Journal:
         entry = self.entries.get(target.name)
         if entry is None:
             return False
-        changed = entry["input"] != _fingerprint(source)
+        changed = entry["input"] != fingerprint(source)
         failed = bool(entry.get("errors"))
         if changed and not failed and (entry["done"] or self.parts(target).exists()):
             raise DataError(
@@ -102,7 +85,7 @@ class Journal:
 
     def begin(self, target: Path, source: Path) -> None:
         """The input will be read as it is now: what then lies in its result's place is this job's."""
-        begun = {"target": target.name, "input": _fingerprint(source), "done": False}
+        begun = {"target": target.name, "input": fingerprint(source), "done": False}
         if self.entries.get(target.name) != begun:
             self._append(begun)
 
@@ -117,7 +100,31 @@ class Journal:
         self.entries[entry["target"]] = entry
 
 
-def _fingerprint(source: Path) -> list[int]:
+@contextmanager
+def claimed(out: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """The hidden folder in a folder of results, which is this process's while inside.
+
+    Args:
+        settings: JSON-like, whatever decides on the results beside the inputs.
+
+    Raises:
+        ConfigError: the folder holds results of other settings, or another process writes to it.
+    """
+    folder = out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(f"another process writes to {out}", mend="wait for it, or choose another --out") from None
+    try:
+        _check_settings(out, folder / _SETTINGS, settings)
+        yield folder
+    finally:
+        lock.release()
+
+
+def fingerprint(source: Path) -> list[int]:
     """What an input is known by; nothing of one that is not there. Not its path: all may be moved together."""
     try:
         stat = source.stat()

@@ -24,12 +24,12 @@ from openmed.encoding import split_words
 from openmed.errors import DataError, OpenMedError, RunError
 from openmed.predicting import EntityTagger, Selection
 from openmed.serving.annotate import annotate
-from openmed.serving.inputs import TEXT, Reading, format_of, read_input
+from openmed.serving.inputs import Reading, read_input
 from openmed.serving.job.estimate import estimate_documents
 from openmed.serving.job.journal import FOLDER, Entry, Journal
 from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts
 from openmed.serving.job.progress import shown
-from openmed.serving.job.targets import Words, files_of, put, remove, target_of, writable
+from openmed.serving.job.targets import Words, put, refuse_others, remove, targets_of, writable
 from openmed.spans import Document
 from openmed.writers.atomic import atomic_path
 
@@ -125,12 +125,12 @@ class _Job:
 
     def run(self, files: Sequence[Path], out: Path, settings: Mapping[str, Any]) -> JobSummary:
         began = time.monotonic()
-        targets = _targets(files, out, self.to, self.reading)
+        targets = targets_of(files, out, self.to, self.reading)
         if not (out / FOLDER).exists():  # before anything is written into a folder that is another's
-            _refuse_others(targets)
-        with _full_disk_told(out), Journal.claim(out, {**self._settings(), **settings}) as journal:
+            refuse_others(targets)
+        with full_disk_told(out), Journal.claim(out, {**self._settings(), **settings}) as journal:
             pending = {source: target for source, target in targets.items() if not journal.is_done(target, source)}
-            _refuse_others({source: target for source, target in pending.items() if not journal.is_ours(target)})
+            refuse_others({source: target for source, target in pending.items() if not journal.is_ours(target)})
             try:
                 with shown(estimate_documents(list(pending), self.reading)) as progress:
                     for _ in self._tagged(pending, journal):
@@ -226,37 +226,6 @@ class _Job:
         )
 
 
-def _targets(files: Sequence[Path], out: Path, to: str, reading: Reading) -> dict[Path, Path]:
-    """Where each input's results go; no two share a place.
-
-    Raises:
-        DataError: two would.
-    """
-    targets: dict[Path, Path] = {}
-    taken: set[Path] = set()
-    for source in files:
-        target = target_of(source, out, to, is_text=_is_text(source, reading))
-        if target in taken:
-            raise DataError(f"two inputs would both be written to {target}", path=source, mend="tag them separately")
-        taken.add(target)
-        targets[source] = target
-    return targets
-
-
-def _is_text(source: Path, reading: Reading) -> bool:
-    try:
-        return format_of(source, reading) == TEXT
-    except OpenMedError:  # told when the file is read
-        return False
-
-
-def _refuse_others(targets: Mapping[Path, Path]) -> None:
-    """What lies in the place of results that this job has not begun is not this job's."""
-    for file in (file for target in targets.values() for file in files_of(target)):
-        if file.exists():
-            raise DataError("the result is there already", path=file, mend="choose another --out, or delete it")
-
-
 def _write_errors(entries: Sequence[Entry], path: Path) -> None:
     errors = [error for entry in entries for error in entry.get("errors", ())]
     if not errors:
@@ -267,7 +236,10 @@ def _write_errors(entries: Sequence[Entry], path: Path) -> None:
 
 
 @contextmanager
-def _full_disk_told(out: Path) -> Iterator[None]:
+def full_disk_told(out: Path) -> Iterator[None]:
+    """Raises:
+    RunError: inside, the disk was full.
+    """
     try:
         yield
     except OSError as error:

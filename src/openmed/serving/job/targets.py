@@ -1,7 +1,7 @@
 """Where an input's results go, and how they get there from the documents tagged.
 
-    place = target_of(Path("notes/a.txt.gz"), Path("tagged"), "brat")
-    losses = put(documents, place, "brat", words)
+    places = targets_of([Path("notes/a.txt.gz")], Path("tagged"), "brat", Reading())
+    losses = put(documents, places[source], "brat", words)
 
 A BRAT folder for each input, of text files (one document each) the pair of files itself.
 """
@@ -11,11 +11,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from openmed.errors import DataError
-from openmed.serving.inputs import stem
+from openmed.errors import DataError, OpenMedError
+from openmed.serving.inputs import TEXT, Reading, format_of, stem
 from openmed.spans import Document, Range
 from openmed.writers import write
 from openmed.writers.atomic import atomic_path
@@ -36,7 +36,31 @@ ANNOTATIONS = ".ann"
 """Of the target of a text file in BRAT, which stands for the pair: the text is beside it."""
 
 
-def target_of(source: Path, out: Path, to: str, *, is_text: bool) -> Path:
+def targets_of(files: Sequence[Path], out: Path, to: str, reading: Reading) -> dict[Path, Path]:
+    """Where each input's results go; no two share a place.
+
+    Raises:
+        DataError: two would.
+    """
+    targets: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for source in files:
+        target = _target_of(source, out, to, is_text=_is_text(source, reading))
+        if target in taken:
+            raise DataError(f"two inputs would both be written to {target}", path=source, mend="tag them separately")
+        taken.add(target)
+        targets[source] = target
+    return targets
+
+
+def refuse_others(targets: Mapping[Path, Path]) -> None:
+    """What lies in the place of results that this job has not begun is not this job's."""
+    for file in (file for target in targets.values() for file in files_of(target)):
+        if file.exists():
+            raise DataError("the result is there already", path=file, mend="choose another --out, or delete it")
+
+
+def _target_of(source: Path, out: Path, to: str, *, is_text: bool) -> Path:
     """The file (of BRAT: the folder) for an input's results.
 
     Args:
@@ -44,6 +68,13 @@ def target_of(source: Path, out: Path, to: str, *, is_text: bool) -> Path:
     """
     suffix = ANNOTATIONS if to == "brat" and is_text else _SUFFIXES[to]
     return out / f"{stem(source)}{suffix}"
+
+
+def _is_text(source: Path, reading: Reading) -> bool:
+    try:
+        return format_of(source, reading) == TEXT
+    except OpenMedError:  # told when the file is read
+        return False
 
 
 def files_of(target: Path) -> list[Path]:
