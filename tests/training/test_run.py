@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
+import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from openmed.choices import conf_folder
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
 from openmed.metrics.calibration import calibration_error
+from openmed.modules import NerModule
 from openmed.readers import read
 from openmed.run_folder import HISTORY
 from openmed.training import outputs
@@ -163,6 +167,24 @@ def test_debug_presets_run(tmp_path, preset):
     folder = tmp_path / "run"
     train(compose("backbone=tiny", f"debug={preset}", "trainer.max_epochs=1", folder=folder, quick=False), folder)
     assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_a_run_leaves_nothing_behind_in_its_process(tmp_path, broken_off):
+    """A sweep's jobs share a process: each would keep its model, and a signal between two be swallowed."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before, handlers = _live_modules(), [signal.getsignal(number) for number in signals]
+    at_work = ["+callbacks.stop={_target_: tests.training.runs.SignalAt, step: 1}"] if broken_off else []
+    config = compose(*custom(tmp_path / "corpus"), "trainer.max_steps=2", *at_work, folder=tmp_path)
+    with pytest.raises(SystemExit) if broken_off else nullcontext():
+        train(config, tmp_path)
+    assert [signal.getsignal(number) for number in signals] == handlers
+    assert _live_modules() <= before
+
+
+def _live_modules() -> int:
+    gc.collect()
+    return sum(type(found) is NerModule for found in gc.get_objects())
 
 
 def test_small_corpora_get_more_epochs(tmp_path):

@@ -97,9 +97,13 @@ class GracefulStop(L.Callback):
         self._received: int | None = None
         self._before: dict[int, Any] = {}
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Lightning has not put its own handlers in place yet: they swallow signals, and keep the trainer alive."""
+        self._before = {number: signal.getsignal(number) for number in self.SIGNALS}
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         for number in self.SIGNALS:
-            self._before[number] = signal.signal(number, self._on_signal)
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
