@@ -176,7 +176,10 @@ def test_markdown_of_a_whole_report():
     source = to_markdown(
         "T", [Section("S", [Table(("a", "n"), [("x", 1234)], "Title", "Note"), Figure("<svg/>", "F", "N")])]
     )
-    assert source == ("# T\n\n## S\n\n**Title**\n\n| a | n |\n| --- | ---: |\n| x | 1,234 |\n\n*Note*\n\n*F: N*\n")
+    assert source == (
+        "# T\n\n## S\n\n**Title**\n\n| a | n |\n| --- | ---: |\n| x | 1,234 |\n\n*Note*\n\n"
+        "*Picture in the HTML report: F*\n"
+    )
 
 
 # ---- page

@@ -26,7 +26,7 @@ def test_for_people_there_are_two_tables():
     result = ask("demo")
     assert result.exit_code == 0
     row = next(line for line in result.stdout.splitlines() if "entities" in line)
-    assert [cell.strip() for cell in row.split("│")[2:6]] == ["1,032", "267", "294", "1,593"]
+    assert row.split() == ["entities", "1,032", "267", "294", "1,593"]
     assert "words per sentence" in result.stdout
 
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from openmed.metrics.mistakes import Kind
 from openmed.spans import Document, Span
-from openmed.tracking import Category, error_rows, label_colour, render_html, render_rich
+from openmed.tracking import error_rows, label_colour, render_html, render_rich
 from openmed.tracking.records import NOTHING, confused_types
 
 TEXT = "BRCA1 mutations cause breast cancer; aspirin eases ovarian cancer pain."
@@ -30,8 +31,8 @@ def span_of(mention: str, label: str) -> Span:
     return Span(start, start + len(mention), label)
 
 
-def categories(gold: Document, predicted: Document) -> list[tuple[str, str, str]]:
-    return [(row.category, row.mention(row.gold), row.mention(row.predicted)) for row in error_rows(gold, predicted)]
+def kinds(gold: Document, predicted: Document) -> list[tuple[str, str, str]]:
+    return [(row.kind, row.mention(row.gold), row.mention(row.predicted)) for row in error_rows(gold, predicted)]
 
 
 def test_each_category() -> None:
@@ -47,9 +48,9 @@ def test_each_category() -> None:
         span_of("ovarian cancer", "Disease"),
         span_of("pain", "Disease"),
     )
-    assert categories(gold, predicted) == [
-        ("wrong type", "BRCA1", "BRCA1"),
-        ("wrong boundary", "breast cancer", "cancer"),
+    assert kinds(gold, predicted) == [
+        ("type", "BRCA1", "BRCA1"),
+        ("boundary", "breast cancer", "cancer"),
         ("missed", "aspirin", ""),
         ("spurious", "", "pain"),
     ]
@@ -58,7 +59,13 @@ def test_each_category() -> None:
 def test_a_mention_cut_in_two_is_one_wrong_boundary_and_one_spurious() -> None:
     gold = document(span_of("breast cancer", "Disease"))
     predicted = document(span_of("breast", "Disease"), span_of("cancer", "Disease"))
-    assert [row[0] for row in categories(gold, predicted)] == [Category.WRONG_BOUNDARY, Category.SPURIOUS]
+    assert [row[0] for row in kinds(gold, predicted)] == [Kind.BOUNDARY, Kind.SPURIOUS]
+
+
+def test_other_pieces_between_the_same_bounds_are_a_wrong_boundary() -> None:
+    (row,) = error_rows(document(Span(0, 15, "D", fragments=((0, 5), (9, 15)))), document(Span(0, 15, "D")))
+    assert row.kind == Kind.BOUNDARY
+    assert (row.gold and row.gold.fragments, row.predicted and row.predicted.fragments) == (((0, 5), (9, 15)), ())
 
 
 def test_equal_taggings_have_no_errors_whatever_their_scores() -> None:
@@ -140,7 +147,7 @@ def test_every_miss_and_every_false_alarm_stands_in_one_row(gold: list[Span], pr
     assert sorted(row.predicted for row in rows if row.predicted) == sorted(set(predicted) - set(gold))
     for row in rows:
         has = (row.gold is not None, row.predicted is not None)
-        assert has == {Category.MISSED: (True, False), Category.SPURIOUS: (False, True)}.get(row.category, (True, True))
+        assert has == {Kind.MISSED: (True, False), Kind.SPURIOUS: (False, True)}.get(row.kind, (True, True))
 
 
 @given(spans_of_text, spans_of_text)

@@ -42,7 +42,7 @@ def ranges(length: int) -> st.SearchStrategy[tuple[Range, ...]]:
 
 @st.composite
 def spans(draw: st.DrawFn, length: int, words: st.SearchStrategy[str]) -> Span:
-    """Of one piece or several; with identifier and score or without."""
+    """Of one piece or several; with identifier, score and model or without."""
     pieces = draw(ranges(length).filter(bool))
     return Span(
         pieces[0][0],
@@ -51,6 +51,7 @@ def spans(draw: st.DrawFn, length: int, words: st.SearchStrategy[str]) -> Span:
         pieces if len(pieces) > 1 else (),
         identifier=draw(st.none() | words.filter(lambda word: word not in ("-", "-1"))),
         score=draw(st.none() | st.floats(0, 1)),
+        model=draw(st.none() | words),
     )
 
 
@@ -70,8 +71,8 @@ def documents(draw: st.DrawFn, characters: st.SearchStrategy[str], fit: Callable
 
 
 def everything(document: Document) -> tuple[object, ...]:
-    """What a document holds, identifiers and scores too, which equality leaves out."""
-    details = sorted((span, span.identifier or "", span.score or 0) for span in document.spans)
+    """What a document holds, identifiers, scores and models too, which equality leaves out."""
+    details = sorted((span, span.identifier or "", span.score or 0, span.model or "") for span in document.spans)
     return document.id, document.group, document.text, document.words, document.sentences, details
 
 

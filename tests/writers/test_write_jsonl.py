@@ -94,6 +94,13 @@ def test_a_prediction_has_gold_and_entities(tmp_path):
     assert predicted.spans == (Span(12, 13, "Gene"),)
 
 
+def test_gold_in_pieces_keeps_them(tmp_path):
+    document = Document("1", "left and right lung", (Span(0, 19, "Organ", fragments=((0, 4), (15, 19))),))
+    write_jsonl([prediction_json(document, [])], tmp_path / "x.jsonl")
+    (gold,) = read_jsonl(tmp_path / "x.jsonl")
+    assert gold.spans == document.spans
+
+
 def test_text_stays_readable(tmp_path):
     write_jsonl([DOCUMENT], tmp_path / "x.jsonl")
     assert "β" in (tmp_path / "x.jsonl").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from openmed.metrics.mistakes import read_mention
 from openmed.reproduce.plan import DAPT, NER, Cell
 from openmed.run_folder import PREDICTIONS
 from openmed.training.result import read_result
@@ -94,9 +95,7 @@ def _count_groups(file: Path) -> np.ndarray:
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             document = json.loads(line)
-            gold, found = (
-                {(span["start"], span["end"], span["label"]) for span in document[key]} for key in ("gold", "entities")
-            )
+            gold, found = (set(map(read_mention, document[key])) for key in ("gold", "entities"))
             group = counts[document["group"]]
             for place, number in enumerate((len(gold & found), len(found - gold), len(gold - found))):
                 group[place] += number

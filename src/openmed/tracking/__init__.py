@@ -7,7 +7,7 @@ takes any Lightning logger (or None) and does nothing unless it is ours, so call
 """
 
 from openmed.tracking.environment import git_commit, hardware, versions
-from openmed.tracking.errors_view import Category, ErrorRow, error_rows, label_colour, render_html, render_rich
+from openmed.tracking.errors_view import ErrorRow, error_rows, label_colour, render_html, render_rich
 from openmed.tracking.records import (
     artefact_name,
     log_artefact,
@@ -19,7 +19,6 @@ from openmed.tracking.records import (
 from openmed.tracking.wandb_run import find_run_id, finish, has_api_key, make_wandb_logger, resolve_mode, run_name
 
 __all__ = [
-    "Category",
     "ErrorRow",
     "artefact_name",
     "error_rows",

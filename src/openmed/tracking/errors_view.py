@@ -1,7 +1,7 @@
 """A tagger's errors as rows a person can read, and documents marked up with their entities (HTML or terminal).
 
 Every gold mention that was not found exactly and every predicted one that is not gold stands in exactly one row, so
-misses are `missed + wrong type + wrong boundary` and false alarms `spurious + wrong type + wrong boundary`.
+the rows but the spurious are the misses, and the rows but the missed the false alarms.
 
     rows = error_rows(gold_document, predicted_document)
 """
@@ -9,26 +9,16 @@ misses are `missed + wrong type + wrong boundary` and false alarms `spurious + w
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from openmed.metrics.mistakes import Kind, mention_of, wrong_pairs
 from openmed.spans import Document, Span
 from openmed.writers.markup import label_colour, segments
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-
-class Category(StrEnum):
-    """How a tagging differs from the gold one."""
-
-    MISSED = "missed"
-    SPURIOUS = "spurious"
-    WRONG_TYPE = "wrong type"
-    WRONG_BOUNDARY = "wrong boundary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +27,7 @@ class ErrorRow:
 
     Args:
         document_id: the document it stands in.
-        category: missed has no `predicted`, spurious no `gold`; the other two have both.
+        kind: missed has no `predicted`, spurious no `gold`; the others have both.
         text: the window of the document around the error.
         offset: where the window starts in the document; the spans count the document's characters.
         gold: the mention as annotated.
@@ -45,7 +35,7 @@ class ErrorRow:
     """
 
     document_id: str
-    category: Category
+    kind: Kind
     text: str
     offset: int
     gold: Span | None
@@ -85,10 +75,7 @@ _ERROR_STYLES = {
 
 
 def error_rows(gold: Document, predicted: Document, *, context: int = 60) -> list[ErrorRow]:
-    """The differences between two taggings of one text, in order of position.
-
-    A missed mention is paired with at most one spurious mention: first with one of the same offsets, then with the
-    longest overlap of the same type (wrong boundary), then with the longest overlap of another type (wrong type).
+    """The differences between two taggings of one text, in order of position, paired as by `wrong_pairs`.
 
     Args:
         gold: the document with annotated mentions.
@@ -100,13 +87,11 @@ def error_rows(gold: Document, predicted: Document, *, context: int = 60) -> lis
     """
     if gold.text != predicted.text:
         raise ValueError(f"documents {gold.id!r} and {predicted.id!r} have different texts")
-    left = sorted((Counter(gold.spans) - Counter(predicted.spans)).elements())
-    spare = sorted((Counter(predicted.spans) - Counter(gold.spans)).elements())
-    pairs: list[tuple[Span | None, Span | None]] = []
-    for accept in (_same_offsets, _same_type, Span.overlaps):
-        pairs += _pair(left, spare, accept)
-    pairs += [(span, None) for span in left] + [(None, span) for span in spare]
-    rows = [_row(gold, one, other, context) for one, other in pairs]
+    wanted, found = ({mention_of(span): span for span in document.spans} for document in (gold, predicted))
+    rows = [
+        _row(gold, kind, None if one is None else wanted[one], None if other is None else found[other], context)
+        for kind, one, other in wrong_pairs(wanted.keys(), found.keys())
+    ]
     return sorted(rows, key=lambda row: _extent(row.gold, row.predicted))
 
 
@@ -134,37 +119,10 @@ def render_rich(document: Document) -> Text:
     return marked
 
 
-def _same_offsets(one: Span, other: Span) -> bool:
-    return (one.start, one.end) == (other.start, other.end)
-
-
-def _same_type(one: Span, other: Span) -> bool:
-    return one.label == other.label and one.overlaps(other)
-
-
-def _pair(left: list[Span], spare: list[Span], accept: Callable[[Span, Span], bool]) -> list[tuple[Span, Span]]:
-    """Takes the accepted pairs out of both lists, longest overlap first."""
-    candidates = [(one, other) for one in left for other in spare if accept(one, other)]
-    candidates.sort(key=lambda pair: max(pair[0].start, pair[1].start) - min(pair[0].end, pair[1].end))
-    taken = []
-    for one, other in candidates:
-        if one in left and other in spare:
-            left.remove(one)
-            spare.remove(other)
-            taken.append((one, other))
-    return taken
-
-
-def _row(document: Document, gold: Span | None, predicted: Span | None, context: int) -> ErrorRow:
-    if gold is None:
-        category = Category.SPURIOUS
-    elif predicted is None:
-        category = Category.MISSED
-    else:
-        category = Category.WRONG_BOUNDARY if gold.label == predicted.label else Category.WRONG_TYPE
+def _row(document: Document, kind: Kind, gold: Span | None, predicted: Span | None, context: int) -> ErrorRow:
     start, end = _extent(gold, predicted)
     start, end = max(0, start - context), min(len(document.text), end + context)
-    return ErrorRow(document.id, category, document.text[start:end], start, gold, predicted)
+    return ErrorRow(document.id, kind, document.text[start:end], start, gold, predicted)
 
 
 def _extent(*spans: Span | None) -> tuple[int, int]:

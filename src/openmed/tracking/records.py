@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECTIONS = ("dev", "test", "params", "train", "energy")
 """The parts of result.json whose numbers go into the summary."""
 
-COLUMNS = ("document", "category", "gold", "gold type", "predicted", "predicted type", "score", "text")
+COLUMNS = ("document", "kind", "gold", "gold type", "predicted", "predicted type", "score", "text")
 
 ERRORS = "dev/errors"
 CONFUSION = "dev/confusion"
@@ -172,7 +172,7 @@ def _cells(row: ErrorRow) -> list[Any]:
     gold, predicted = row.gold, row.predicted
     return [
         row.document_id,
-        str(row.category),
+        str(row.kind),
         row.mention(gold),
         gold.label if gold else "",
         row.mention(predicted),

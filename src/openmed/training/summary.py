@@ -19,6 +19,10 @@ from openmed.tracking import render_rich
 from openmed.training.evaluate import Evaluation
 
 NUM_EXAMPLES = 3
+NOTHING_FOUND = (
+    "No mention of dev was found. Train longer; if the loss falls no more, with a smaller optim.lr or a longer "
+    "optim.warmup_fraction (where mentions are few, a quick start can end in tagging nothing)."
+)
 
 
 def print_summary(
@@ -40,6 +44,8 @@ def print_summary(
         f"{train['epochs']} epochs, {train['steps']} steps, {train['seconds']:.0f} s at "
         f"{train['tokens_per_second']:,.0f} tokens/s ({100 * train['padding_fraction']:.0f}% padding)"
     )
+    if result["dev"] and not result["dev"]["tp"]:
+        console.print(NOTHING_FOUND, style="bold", highlight=False)
     console.print("\n[bold]Tagged by the model[/bold] (dev):")
     for example in examples(dev):
         console.print(Text("• ").append_text(example))

@@ -39,7 +39,7 @@ body { font-family: sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1e
 p { line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere }
 h2 { font-size: 1em; margin-top: 2em; border-top: 1px solid #ccc; padding-top: 1em }
 mark { color: #111; border-radius: 3px; padding: .1em 0 }
-sub { font-size: 70%; opacity: .75 }
+sub { font-size: 70%; opacity: .75; unicode-bidi: isolate }
 </style></head><body>
 """
 _TAIL = "</body></html>\n"

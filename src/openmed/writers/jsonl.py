@@ -35,18 +35,24 @@ def prediction_json(gold: Document, predicted: Iterable[Span]) -> dict[str, Any]
         "id": gold.id,
         "group": gold.group,
         "text": gold.text,
-        "gold": [{"start": span.start, "end": span.end, "label": span.label} for span in gold.spans],
+        "gold": [_bounds(span) for span in gold.spans],
         "entities": [span_json(gold, span) for span in predicted],
     }
 
 
-def span_json(document: Document, span: Span) -> dict[str, Any]:
-    """{start, end, label, text} and, where known, score, fragments, identifier, model."""
-    entry: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label, "text": document.mention(span)}
-    if span.score is not None:
-        entry["score"] = round(span.score, SCORE_DECIMALS)
+def _bounds(span: Span) -> dict[str, Any]:
+    """{start, end, label} and, of a mention in pieces, fragments."""
+    entry: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
     if span.fragments:
         entry["fragments"] = [list(fragment) for fragment in span.fragments]
+    return entry
+
+
+def span_json(document: Document, span: Span) -> dict[str, Any]:
+    """{start, end, label, text} and, where known, fragments, score, identifier, model."""
+    entry = {**_bounds(span), "text": document.mention(span)}
+    if span.score is not None:
+        entry["score"] = round(span.score, SCORE_DECIMALS)
     if span.identifier:
         entry["identifier"] = span.identifier
     if span.model:

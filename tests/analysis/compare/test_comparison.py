@@ -12,9 +12,9 @@ from tests.analysis.compare.made import documents, tagged, write_run, write_swee
 from openmed.analysis.compare import as_json, compare_runs
 from openmed.analysis.compare.breakdown import confusion_of, f1_by, mistakes_of
 from openmed.analysis.compare.comparison import Comparison
-from openmed.analysis.compare.errors import Kind
 from openmed.analysis.compare.significance import holm
 from openmed.errors import ConfigError, DataError
+from openmed.metrics.mistakes import Kind
 from openmed.spans import Document, Span
 from openmed.writers import write_jsonl
 
@@ -298,16 +298,12 @@ def test_nothing_to_compare(tmp_path):
         compared(write_run(tmp_path), num_resamples=5)
 
 
-def test_discontinuous_gold_counts_by_its_ends_as_the_file_holds_it(tmp_path):
+def test_a_mention_in_pieces_is_not_found_by_its_ends(tmp_path):
     gold = [Document("1", "sharp and dull pain", (Span(0, 19, "Disease", fragments=((0, 5), (15, 19))),))]
     write_run(tmp_path, gold=gold, predicted=[[Span(0, 19, "Disease")]], dataset={"unit": "documents"})
-    result = json.loads((tmp_path / "result.json").read_text())
-    assert result["test"]["tp"] == 0
-    with pytest.raises(DataError, match=r"its tp are 1, but result.json says 0"):
-        compared(tmp_path)
-    result["data"]["losses"] = {"test": {"discontinuous": 1}}
-    (tmp_path / "result.json").write_text(json.dumps(result))
-    assert compared(tmp_path).standings[0].f1 == 1
+    (standing,) = compared(tmp_path).standings
+    assert standing.f1 == json.loads((tmp_path / "result.json").read_text())["test"]["f1"] == 0
+    assert mistakes_of(standing.setting)[Kind.BOUNDARY].mean == 1
 
 
 def test_too_few_resamples_for_so_many_settings_are_told(tmp_path):

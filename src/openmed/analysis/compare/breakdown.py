@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openmed.analysis.compare.comparison import Comparison, Setting
-from openmed.analysis.compare.errors import MISTAKES, Kind
 from openmed.analysis.compare.predictions import MAX_WORDS, Cell
 from openmed.metrics import Counts
+from openmed.metrics.mistakes import MISTAKES, Kind
 
 
 @dataclass(frozen=True)

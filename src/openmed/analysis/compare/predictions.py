@@ -18,12 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from openmed.analysis.compare.errors import Kind, Mention, wrong_pairs
 from openmed.analysis.compare.runs import Run
 from openmed.analysis.compare.seen import surface
 from openmed.errors import DataError
+from openmed.metrics.mistakes import Kind, Mention, read_mention, wrong_pairs
 from openmed.readers.lines import numbered_lines
-from openmed.tagging import DISCONTINUOUS
 
 MAX_WORDS = 4
 """Mentions of so many words and more are counted together."""
@@ -151,7 +150,7 @@ class Reader:
                 predicted[text.group] += len(found)
                 tally.predicted.update(map(text.cells.__getitem__, found))
                 tally.tp.update(map(text.cells.__getitem__, hits))
-                tally.confusion.update((label, label) for *_, label in hits)
+                tally.confusion.update((hit[2], hit[2]) for hit in hits)
             if len(hits) < max(len(found), len(text.gold)):
                 _count_mistakes(tally, text.gold, found)
         if self._first is not None and number < len(self._texts):
@@ -198,7 +197,7 @@ class Reader:
         """Note the cells of mentions met for the first time; their offsets are checked then, too."""
         for mention in mentions:
             if mention not in text.cells:
-                start, end, label = mention
+                start, end, label, *_ = mention
                 if not (type(start) is int and type(end) is int and 0 <= start < end <= len(text.text)):
                     raise ValueError(f"{start!r} to {end!r} is no place in a text of {len(text.text)} characters")
                 form = surface(text.text[start:end])
@@ -214,10 +213,8 @@ class Reader:
         num_gold = sum(len(text.gold) for text in self._texts)
         tp, predicted = int(tally.tp_G.sum()), int(tally.predicted_G.sum())
         here = {"tp": tp, "fp": predicted - tp, "fn": num_gold - tp}
-        # The file has no fragments, so a mention in pieces is known by its ends alone.
-        slack = run.losses.get(self._split, {}).get(DISCONTINUOUS, 0)
         for name, number in here.items():
-            if abs(number - told[name]) > slack:
+            if number != told[name]:
                 raise DataError(
                     f"its {name} are {number}, but result.json says {told[name]} for {self._split}",
                     path=path,
@@ -238,11 +235,11 @@ def _mentions(items: list[Any], text: _Text) -> frozenset[Mention]:
     for item in items:
         if item.get("text") not in (None, text.text[item["start"] : item["end"]]):
             raise ValueError(f"{item['text']!r} does not stand at {item['start']} to {item['end']}")
-    return frozenset([(item["start"], item["end"], item["label"]) for item in items])
+    return frozenset(map(read_mention, items))
 
 
 def _gold(entry: Mapping[str, Any]) -> frozenset[Mention]:
-    return frozenset((item["start"], item["end"], item["label"]) for item in entry["gold"])
+    return frozenset(map(read_mention, entry["gold"]))
 
 
 def _group(entry: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ class Run:
         settings: dotted key -> value of what makes its setting (`settings.settings_of`).
         scores: split -> that part of result.json, of the splits that were scored.
         files: path -> digest of the corpus's files that were read.
-        counts, losses: split -> kind -> number.
+        counts: split -> kind -> number.
         modified: when result.json was written, in ns since 1970.
         code: of the commit and the libraries that trained it.
     """
@@ -44,7 +44,6 @@ class Run:
     scores: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, str]
     counts: Mapping[str, Mapping[str, int]]
-    losses: Mapping[str, Mapping[str, int]]
     modified: int
     code: str
 
@@ -195,7 +194,6 @@ def _read_run(folder: Path, result: Mapping[str, Any]) -> Run:
         scores={split: result[split] for split in SPLITS if result.get(split)},
         files=data["files"],
         counts=data["counts"],
-        losses=data["losses"],
         modified=(folder / RESULT).stat().st_mtime_ns,
         code=json.dumps([result.get("git_commit"), result.get("versions")], sort_keys=True),
     )

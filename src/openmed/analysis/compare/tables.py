@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from openmed.analysis.compare.breakdown import Part, Spread, mistakes_of
 from openmed.analysis.compare.comparison import Comparison, Interval
-from openmed.analysis.compare.errors import Kind
 from openmed.analysis.report.blocks import Cell, Table
+from openmed.metrics.mistakes import Kind
 
 PAGE_ROWS = 1_000
 MAX_REASON = 200

@@ -1,4 +1,4 @@
-"""Sections as GitHub Markdown: pipe tables; of a figure, its title and note in italics.
+"""Sections as GitHub Markdown: pipe tables; of a figure, the title, and where it is.
 
 Path("report.md").write_text(to_markdown("JNLPBA", sections))
 """
@@ -33,7 +33,7 @@ def _block(block: Block) -> list[str]:
         title = [f"**{_inline(block.title)}**", ""] if block.title else []
         note = ["", _italic(block.note)] if block.note else []
         return [*title, *_table(block), *note]
-    return [_italic(f"{block.title}: {block.note}" if block.note else block.title)]
+    return [_italic(f"Picture in the HTML report: {block.title}")]
 
 
 def _table(block: Table) -> list[str]:

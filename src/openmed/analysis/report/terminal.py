@@ -44,10 +44,15 @@ def _parts(block: Block) -> list[RenderableType]:
 
 
 def _table(block: Table) -> RenderableType:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = RichTable(title=Text(clean(block.title)) if block.title else None, title_justify="left")
+    title = Text(clean(block.title)) if block.title else None
+    # Rules between columns would take a third of a narrow terminal, from labels that are then folded.
+    table = RichTable(
+        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False, show_edge=False
+    )
     for name, numeric in zip(block.columns, numeric_columns(block), strict=True):
         table.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
     for row in block.rows:

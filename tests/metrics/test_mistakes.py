@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmed.analysis.compare.errors import Kind, wrong_pairs
+from openmed.metrics.mistakes import Kind, wrong_pairs
 
 mentions = st.frozensets(
     st.builds(

@@ -8,11 +8,14 @@ number of gold mentions, and with spurious in place of missed that of predicted 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from enum import StrEnum
+from typing import Any
 
-Mention = tuple[int, int, str]
-"""Start, end (exclusive) and type: what makes two mentions the same."""
+from openmed.spans import Span
+
+Mention = tuple[Any, ...]
+"""Start, end (exclusive), type, and of a mention in pieces these too: what makes two mentions the same."""
 
 
 class Kind(StrEnum):
@@ -22,7 +25,7 @@ class Kind(StrEnum):
     TYPE = "type"
     """The same bounds, another type."""
     BOUNDARY = "boundary"
-    """The same type, bounds that overlap."""
+    """The same type, bounds that overlap (or the same bounds, and other pieces between them)."""
     BOTH = "type and boundary"
     """Another type, bounds that overlap."""
     MISSED = "missed"
@@ -34,6 +37,21 @@ PAIRED = (Kind.TYPE, Kind.BOUNDARY, Kind.BOTH)
 """Mistakes with a mention on either side, in the order in which they are looked for."""
 
 Pair = tuple[Kind, Mention | None, Mention | None]
+
+
+def mention_of(span: Span) -> Mention:
+    """A span's."""
+    return (span.start, span.end, span.label, *span.fragments)
+
+
+def read_mention(item: Mapping[str, Any]) -> Mention:
+    """That of an entry of a run's `predictions/<split>.jsonl`.
+
+    Raises:
+        KeyError: it has no start, end or label.
+    """
+    bounds = item["start"], item["end"], item["label"]
+    return (*bounds, *map(tuple, item["fragments"])) if "fragments" in item else bounds
 
 
 def wrong_pairs(gold: Set[Mention], found: Set[Mention]) -> list[Pair]:
@@ -64,6 +82,6 @@ def _candidates(left: Set[Mention], spare: Set[Mention]) -> list[tuple[int, int,
 
 
 def _kind(one: Mention, other: Mention) -> Kind:
-    if one[:2] == other[:2]:
-        return Kind.TYPE
-    return Kind.BOUNDARY if one[2] == other[2] else Kind.BOTH
+    if one[2] == other[2]:
+        return Kind.BOUNDARY
+    return Kind.TYPE if one[:2] == other[:2] else Kind.BOTH
