@@ -132,6 +132,16 @@ def test_the_folder_holds_neither_pickles_nor_paths_of_this_machine(hub, tmp_pat
             assert f'{place}"'.encode() not in path.read_bytes(), path.name
 
 
+@pytest.mark.parametrize("lora", [LORA, None], ids=["lora", "full"])
+def test_whoever_the_umask_lets_read_can_read_all_of_it(bert, tmp_path, lora):
+    before = os.umask(0o027)
+    try:
+        folder = save_model(tmp_path / "model", local_spec(bert), lora=lora)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
+
+
 def test_the_adapter_is_small(hub, tmp_path):
     """Neither the encoder nor its embeddings come along, and the hub is not asked for them."""
     from safetensors.torch import load_file

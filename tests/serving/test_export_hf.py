@@ -17,6 +17,7 @@ from openmed.networks import LoraSpec
 from openmed.predicting import NetworkScorer, load
 from openmed.serving.export import export_model
 from openmed.serving.export.pipeline import ILLEGAL, PIECES, WINDOWS, WORDS, compare_with_pipeline
+from openmed.serving.export.texts import Texts
 from openmed.spans import Document
 
 SHORT = ["", "Aspirin (100 mg) relieved headache.", "IL-2-induced T-cells.", "p53", " ", "Pain, fever and nausea."]
@@ -144,6 +145,19 @@ def test_an_unknown_target_is_refused_with_the_nearest(model_folder, tmp_path):
 
 def test_calibrating_what_is_not_quantised_is_refused(model_folder, tmp_path, texts):
     refused(ConfigError, "calibrate", tmp_path, model_folder, tmp_path / "out", to="hf", calibrate=[texts])
+
+
+def test_it_is_checked_on_dev_of_the_models_corpus(model_folder, tmp_path, monkeypatch):
+    asked = []
+
+    def dev(manifest, split):
+        asked.append((manifest, split))
+        return Texts([Document("1", SHORT[1])], "dev of mine", has_gold=True)
+
+    monkeypatch.setattr("openmed.serving.export.core.corpus_texts", dev)
+    exported = export_model(model_folder, tmp_path / "merged", to="hf")
+    assert (exported.check["texts"], exported.check["num_documents"]) == ("dev of mine", 1)
+    assert asked == [(Manifest.read(model_folder), "dev")]
 
 
 def test_a_check_without_text_is_refused(model_folder, tmp_path):

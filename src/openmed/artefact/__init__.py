@@ -5,7 +5,7 @@ artefact = load_artefact(folder)
 """
 
 from openmed.artefact.encoder import lineage, save_adapter, save_encoder
-from openmed.artefact.manifest import MANIFEST, SCHEMA_VERSION, Manifest
+from openmed.artefact.manifest import MANIFEST, SCHEMA_VERSION, Manifest, model_digest
 from openmed.artefact.model import Artefact, load_artefact, save_artefact
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Manifest",
     "lineage",
     "load_artefact",
+    "model_digest",
     "save_adapter",
     "save_artefact",
     "save_encoder",

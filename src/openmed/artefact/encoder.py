@@ -18,9 +18,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from openmed.networks.backbone import BackboneSpec
 from openmed.networks.lora import LoraSpec, quiet_peft
 from openmed.networks.masked_lm import MaskedLM, build_masked_lm
+from openmed.networks.spec import BackboneSpec
 from openmed.networks.weights import LINEAGE
 from openmed.writers.atomic import atomic_path
 

@@ -47,7 +47,10 @@ class Manifest:
         files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
         content = {"schema_version": SCHEMA_VERSION, **asdict(self), "labels": list(self.labels), "files": files}
         content["checksum"] = _checksum(content)
-        (folder / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        manifest = folder / MANIFEST
+        manifest.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for name in files:  # safetensors writes for the owner alone, whatever the umask says
+            (folder / name).chmod(manifest.stat().st_mode)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -98,6 +101,11 @@ def _load_json(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ArtefactError(f"{path} is not a JSON object", mend=_MEND_TRAIN)
     return content
+
+
+def model_digest(folder: Path) -> str:
+    """sha256 of a model's `openmed.json`, which holds the digests of all its other files."""
+    return _sha256(folder / MANIFEST)
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

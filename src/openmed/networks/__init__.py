@@ -4,8 +4,9 @@ network = build_tagger(backbone_spec, lora_spec, num_tags=3)
 emissions_NC = network(batch)
 """
 
-from openmed.networks.backbone import BackboneSpec, load_tokenizer
+from openmed.networks.backbone import load_tokenizer
 from openmed.networks.lora import LoraSpec
+from openmed.networks.spec import BackboneSpec
 from openmed.networks.tagger import Tagger, build_tagger
 from openmed.networks.weights import locate_weights
 

@@ -21,9 +21,10 @@ from torch.nn.functional import linear
 
 from openmed.encoding.masking import MaskedBatch
 from openmed.errors import BackboneError
-from openmed.networks.backbone import BackboneSpec, load_masked_lm, resolved_revision, weights_digest
+from openmed.networks.backbone import load_masked_lm, resolved_revision, weights_digest
 from openmed.networks.lora import LoraSpec, add_lora
 from openmed.networks.network import Network, cast_frozen, unwrap
+from openmed.networks.spec import BackboneSpec
 
 TRANSFORMS: Mapping[str, str] = {
     "bert": "cls.predictions.transform",

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from openmed.encoding import Batch
-from openmed.networks.backbone import BackboneSpec, load_encoder, resolved_revision, weights_digest
+from openmed.networks.backbone import load_encoder, resolved_revision, weights_digest
 from openmed.networks.lora import LoraSpec, add_lora
 from openmed.networks.network import Network, cast_frozen
+from openmed.networks.spec import BackboneSpec
 
 CLASSIFIER = "classifier"
 

@@ -9,7 +9,6 @@ digest of the model that it came from.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 
-from openmed.artefact import MANIFEST, Artefact, Manifest, load_artefact
+from openmed.artefact import Artefact, Manifest, load_artefact, model_digest
 from openmed.artefact.model import FULL, GRAPH, NEAR, ONNX, ONNX_INT8
 from openmed.encoding import DOCUMENTS
 from openmed.errors import ConfigError, nearest
@@ -85,10 +84,10 @@ def export_model(
         raise ConfigError(f"unknown target {to!r}", mend=nearest(to, TARGETS))
     if calibrate and to != ONNX_INT8:
         raise ConfigError(f"--calibrate is for {ONNX_INT8}", mend="leave it out")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is in use", mend="choose another --out, or delete it")
     artefact = load_artefact(model)
-    parent = hashlib.sha256((Path(model) / MANIFEST).read_bytes()).hexdigest()
+    parent = model_digest(Path(model))
     named = named_texts(check) if check else None
     with atomic_path(out) as temporary:
         temporary.mkdir(parents=True)
@@ -111,7 +110,7 @@ def _write_hf(artefact: Artefact, folder: Path, named: Texts | None, report: Cal
     from openmed.serving.export.pipeline import compare_with_pipeline
 
     write_merged(artefact, folder)
-    texts = named or demo_texts()
+    texts = named or corpus_texts(artefact.manifest, "dev") or demo_texts()
     report(f"comparing transformers' pipeline with openmed predict on {texts.source}")
     differences = compare_with_pipeline(artefact, _float32(artefact), folder, texts.documents)
     return {"texts": texts.source, **differences.as_dict()}
