@@ -230,6 +230,7 @@ def test_the_column_of_a_table_can_be_told(predict, tmp_path):
         (("a.txt", "--to", "view", "--out", "x"), "--to jsonl"),
         (("a.txt", "--to", "brat"), "--to brat writes files. Say where"),
         (("x", "--out", "x"), "x is an input, too"),
+        (("x", "--out", __file__), "test_predict.py is a file. Name a folder"),
         (("--text", "a", "--threshold", "1.5"), "a threshold of 1.5 is outside 0..1"),
         (("--text", "a", "--format", "txet"), "Did you mean 'text'"),
     ],
@@ -270,6 +271,19 @@ def test_the_run_folder_is_pointed_to_its_model(openmed, model_folder):
 def test_an_unknown_dtype_is_refused_with_the_nearest(openmed, model_folder):
     result = openmed("predict", model_folder, "--text", "a", "--dtype", "bfloat61")
     check_failed(result, "Did you mean 'bfloat16'")
+
+
+@pytest.mark.parametrize("device", ["cud", "cuda:x", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(openmed, model_folder, device):
+    result = openmed("predict", model_folder, "--text", "a", "--device", device)
+    check_failed(result, f"--device {device} cannot be used: ", "Say cpu, or leave it out")
+
+
+def test_what_reading_could_not_keep_is_told_without_a_folder_too(predict, tmp_path):
+    (tmp_path / "x.jsonl").write_text(
+        '{"id": "x", "text": "p53", "entities": [{"start": 0, "end": 3, "label": "Gene", "text": "p54"}]}\n'
+    )
+    assert "not kept: mention_differs_from_text 1" in predict(tmp_path / "x.jsonl").err
 
 
 def test_weights_that_are_gone_are_named(openmed, tmp_path):

@@ -275,9 +275,9 @@ def test_the_temperature_of_a_folder_is_used(tmp_path, bert):
 
 
 def test_blocks_end_where_texts_are_long(wordpiece, monkeypatch):
-    from openmed.predicting import tagger
+    from openmed.predicting import blocks
 
-    monkeypatch.setattr(tagger, "BLOCK_CHARACTERS", len(SENTENCE) + 1)
+    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", len(SENTENCE) + 1)
     asked: list[int] = []
 
     def documents():

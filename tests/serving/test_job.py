@@ -9,7 +9,7 @@ from tests.serving.jobs import SENTENCE, do, hidden, jsonl, results
 
 from openmed.predicting import Selection
 from openmed.readers import read
-from openmed.serving import expand_inputs
+from openmed.serving import expand_inputs, run_job
 from openmed.serving.inputs import Reading
 from openmed.serving.job import TO, parts
 from openmed.serving.job.estimate import estimate_documents
@@ -69,6 +69,13 @@ def test_what_the_selection_drops_is_counted(tagger, inputs, tmp_path, short_par
 
 
 # --- how far --------------------------------------------------------------------------------------------------------
+
+
+def test_what_tokenising_could_not_keep_is_of_this_job(tagger, tmp_path):
+    """A tagger counts on, from one job to the next."""
+    (tmp_path / "x.txt").write_text("p53 \x85\u200d Aspirin \ufffd")
+    first, second = (run_job(tagger, [tmp_path / "x.txt"], tmp_path / name) for name in ("one", "two"))
+    assert first.losses == second.losses == {"word_without_pieces": 2}
 
 
 def test_the_number_of_documents_is_estimated_from_a_few_files(tmp_path, inputs, monkeypatch):

@@ -6,12 +6,13 @@ import errno
 import gzip
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
 from tests.serving.jobs import do, errors_of, jsonl, results
 
-from openmed.errors import RunError
+from openmed.errors import DataError, RunError
 from openmed.readers import read
 from openmed.serving import expand_inputs, read_input, run_job
 from openmed.serving.job import parts, run, targets
@@ -96,8 +97,18 @@ def test_a_document_that_the_format_cannot_hold_is_listed_and_the_others_written
     summary = do(tagger, folder, tmp_path / "out", to=to)
     (error,) = errors_of(tmp_path / "out")
     assert error["document"] == "nul"
+    assert error["error"].startswith(f"{folder / 'x.jsonl'}: ")  # and no scratch file
+    assert "Choose another --to (jsonl holds every character)" in error["error"]
     assert (summary.documents, summary.failed) == (2, 1)
     assert {document.id for document in read(tmp_path / "out" / ("x" if to == "brat" else "x.xml"))} == {"good", "also"}
+
+
+def test_an_input_of_which_nothing_can_be_held_has_no_result(tagger, tmp_path):
+    (tmp_path / "x.txt").write_bytes(b"Aspirin\0helps")
+    (tmp_path / "y.txt").write_bytes(b"")
+    summary = run_job(tagger, [tmp_path / "x.txt", tmp_path / "y.txt"], tmp_path / "out", to="bioc")
+    assert (summary.documents, summary.failed) == (1, 1)
+    assert set(results(tmp_path / "out")) == {"errors.jsonl", "y.xml"}
 
 
 def test_a_nul_is_a_character_like_others_where_the_format_can_hold_it(tagger, tmp_path):
@@ -129,3 +140,38 @@ def test_a_full_disk_is_said_and_the_job_goes_on_when_there_is_room(tagger, inpu
             do(tagger, inputs, tmp_path / "out")
     do(tagger, inputs, tmp_path / "out")
     assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+def test_a_limit_on_the_size_of_files_is_like_a_full_disk(tagger, inputs, tmp_path):
+    """A real one, of the kernel (`ulimit -f`)."""
+    do(tagger, inputs, tmp_path / "whole")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, limit[1]))
+    try:
+        with pytest.raises(RunError, match=r"no space is left for the results in .*out \(File too large\)"):
+            do(tagger, inputs, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    do(tagger, inputs, tmp_path / "out")
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("name", "to"), [("errors.txt", "jsonl"), (".openmed.jsonl", "brat")])
+def test_a_result_cannot_have_the_place_of_what_the_job_needs(tagger, tmp_path, name, to):
+    """The list of what failed would replace it, and be deleted where nothing failed."""
+    source = tmp_path / name
+    source.write_text(jsonl([1]))
+    with pytest.raises(DataError, match=r"something of its own\. Rename it, or choose another --to"):
+        run_job(tagger, [source], tmp_path / "out", to=to)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_brat_folder_cannot_have_the_place_of_a_texts_copy(tagger, tmp_path):
+    """a.txt becomes a.txt and a.ann; a.txt.jsonl would become the folder a.txt."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Aspirin helps")
+    (folder / "a.txt.jsonl").write_text(jsonl([1]))
+    with pytest.raises(DataError, match=r"two inputs would both be written to .*/out/a\.txt"):
+        do(tagger, folder, tmp_path / "out", to="brat")
+    assert do(tagger, folder, tmp_path / "other", to="csv").files == 2

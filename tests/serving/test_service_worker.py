@@ -44,7 +44,7 @@ def shout() -> Iterator[Shout]:
 
 
 def started(shout: Shout, **settings) -> Worker:
-    return Worker(shout, **{"max_requests": 64, "step_characters": 10, **settings})
+    return Worker(shout, **{"max_requests": 64, "max_seconds": 60, "step_characters": 10, **settings})
 
 
 def test_what_waits_is_tagged_together_up_to_the_budget(shout):
@@ -113,6 +113,27 @@ def test_a_request_given_up_leaves_the_line(shout):
         with pytest.raises(CancelledError):
             given_up.result(SECONDS)
     assert shout.calls == [["a"], ["dd"]]
+
+
+def test_nobody_is_told_to_come_back_later_than_all_that_waits_is_over(shout):
+    """After 20 short texts that were slow, a long one."""
+    with started(shout, max_requests=1, max_seconds=7) as worker:
+        shout.go.set()
+        for _ in range(20):
+            worker.submit([""]).result(SECONDS)
+            until(lambda: worker.load()["requests"] == 0)
+        shout.go.clear()
+        threading.Timer(0.2, shout.go.set).start()
+        worker.submit(["a"]).result(SECONDS)
+        until(lambda: worker.load()["requests"] == 0)
+        shout.go.clear()
+        shout.reached.clear()
+        waiting = worker.submit(["b" * 100_000])
+        assert shout.reached.wait(SECONDS)
+        with pytest.raises(Refusal, match="Try again in 7 s"):
+            worker.submit(["c"])
+        shout.go.set()
+        waiting.result(SECONDS)
 
 
 def test_the_time_to_come_back_follows_the_speed_so_far(shout):

@@ -100,13 +100,16 @@ def predict(
         )
         _report(summary, out, as_json=as_json)
         raise typer.Exit(1 if summary.failed else 0)
+    losses: Counter[str] = Counter()
     if inputs:
-        documents = (document for path in paths for document in read_input(path, reading))
+        documents = (document for path in paths for document in read_input(path, reading, losses=losses))
     else:
         documents = iter([Document("1", _given(text))])
     terminal = sys.stdout.isatty() or text is not None
     view = to is Output.view or (to is None and terminal and not as_json)
     _print(map(selection, annotate(tagger, documents)), view=view)
+    if losses:
+        print(_listed("not kept", losses), file=sys.stderr)
 
 
 def _parted(model: Path, names: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -133,6 +136,8 @@ def _check(text: str | None, names: Sequence[str], to: Output | None, out: Path 
         )
     if out is None and to not in (None, Output.view, Output.jsonl):
         raise ConfigError(f"--to {to.value} writes files", mend="say where: --out FOLDER")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file", mend="name a folder")
     if out is not None and any(out.resolve() == Path(name).resolve() for name in names):
         raise ConfigError(
             f"{out} is an input, too: its results would be inputs the next time", mend="choose another --out"

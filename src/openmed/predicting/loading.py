@@ -8,7 +8,6 @@ LoRA models on the same base weights share them (`openmed.predicting.shared`).
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from openmed.artefact import MANIFEST, Manifest, load_artefact
+from openmed.artefact import Manifest, load_artefact, model_digest
 from openmed.artefact.model import GRAPH, GRAPHS, LORA, saved_tokenizer, tagging_info
 from openmed.errors import ConfigError, nearest
 from openmed.networks.precision import best_dtype
@@ -49,8 +48,8 @@ def load(
 
     Raises:
         ArtefactError, BackboneError: a folder or its base weights cannot be used.
-        ConfigError: an unknown dtype, no model, the same one twice; of an ONNX export a device or dtype other than its
-            own, or no onnxruntime.
+        ConfigError: an unknown dtype, a device that is not there, no model, the same one twice; of an ONNX export a
+            device or dtype other than its own, or no onnxruntime.
     """
     folders = [Path(model)] if isinstance(model, str | PathLike) else [Path(each) for each in model]
     return EntityTagger(open_models(folders, device=device, dtype=dtype), max_tokens=max_tokens, view=view)
@@ -64,9 +63,9 @@ def open_models(folders: Sequence[Path], *, device: str | None = None, dtype: st
         raise ConfigError(f"unknown dtype {dtype!r}", mend=nearest(dtype, (*DTYPES, "auto")))
     manifests = [Manifest.read(folder) for folder in folders]
     _check_graphs(folders, manifests, device=device, dtype=dtype)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = _usable(device)
     chosen = best_dtype(device) if dtype == "auto" else DTYPES[dtype]
-    digests = [_digest(folder) for folder in folders]
+    digests = [model_digest(folder) for folder in folders]
     names = _names(manifests, digests, folders)
     on_base = Counter(manifest.base_digest for manifest in manifests if manifest.kind == LORA)
     encoders: dict[str, SharedEncoder] = {}
@@ -99,8 +98,20 @@ def _check_graphs(folders: Sequence[Path], manifests: Sequence[Manifest], *, dev
             )
 
 
-def _digest(folder: Path) -> str:
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+def _usable(device: str | None) -> str:
+    """The device, the GPU where there is one if none is told.
+
+    Raises:
+        ConfigError: torch has none of that name here.
+    """
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:  # each kind of device is missing in its own way
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {device} cannot be used: {reason}", mend="say cpu, or leave it out") from error
+    return device
 
 
 def _names(manifests: Sequence[Manifest], digests: Sequence[str], folders: Sequence[Path]) -> list[str]:

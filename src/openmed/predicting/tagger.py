@@ -31,11 +31,9 @@ from openmed.encoding import (
     ordered_batches,
     window_lengths,
 )
+from openmed.predicting.blocks import in_blocks
 from openmed.predicting.model import Model
 from openmed.spans import Document, Span
-
-BLOCK_CHARACTERS = 1_000_000
-"""A block of documents ends, too, where its texts reach this: what is held at once has a bound."""
 
 
 class EntityTagger:
@@ -82,7 +80,7 @@ class EntityTagger:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The same documents, in order, with predicted spans (and scores) instead of their own. Streams."""
-        for block in _blocks(documents, self._chunk):
+        for block in in_blocks(documents, size=self._chunk, length=lambda document: len(document.text)):
             found: list[list[Span]] = [[] for _ in block]
             for one_pass in self._passes:
                 self.losses.update(one_pass.tag(block, self._view, found))
@@ -136,17 +134,3 @@ def _emissions(model: Model, batches: Iterable[Batch], num_words: int) -> np.nda
     for batch in batches:
         emissions[batch.words.numpy()] = model.score(batch)
     return emissions
-
-
-def _blocks(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    """At most `size` documents each, and no more once their texts reach `BLOCK_CHARACTERS`."""
-    block: list[Document] = []
-    num_characters = 0
-    for document in documents:
-        block.append(document)
-        num_characters += len(document.text)
-        if len(block) == size or num_characters >= BLOCK_CHARACTERS:
-            yield block
-            block, num_characters = [], 0
-    if block:
-        yield block

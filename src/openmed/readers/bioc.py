@@ -37,8 +37,9 @@ def read_bioc(
 
     An annotation's `<location>`s become the span's fragments (those that touch are one). The identifier is the infon
     `identifier`, else MESH, OMIM, NCBI Gene or NCBI Taxonomy with that name before it ("MESH:D003000"); the score is
-    the infon `score` where it is a number from 0 to 1. Offsets count characters from the start of the document, or,
-    in a document where more mentions agree with the text so, bytes of UTF-8.
+    the infon `score` where it is a number from 0 to 1, the model that found it the infon `model`. Offsets count
+    characters from the start of the document, or, in a document where more mentions agree with the text so, bytes of
+    UTF-8.
 
     Args:
         types_from: the infon that holds an annotation's type.

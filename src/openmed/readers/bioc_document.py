@@ -3,7 +3,7 @@
     document = DocumentReader(path, losses=losses).document(entry, number=1)
 
 Passages and sentences are put at their offsets (`bioc_layout`); of each annotation the locations, the type, the
-identifier and the score are kept. What has no place in a `Document` is counted.
+identifier, the score and the model are kept. What has no place in a `Document` is counted.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ class DocumentReader:
             fragments=fragments if len(fragments) > 1 else (),
             identifier=identifier(infons),
             score=score(infons.get("score")),
+            model=model if isinstance(model := infons.get("model"), str) and model else None,
         )
 
 

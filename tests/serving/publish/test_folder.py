@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from tests.backbones import build_checkpoint, local_spec
 from tests.finished_run import DATASET, write_run
 
-from openmed.artefact import Manifest
+from openmed.artefact import Manifest, model_digest
 from openmed.errors import ArtefactError, PublishError
 from openmed.networks import LoraSpec
 from openmed.predicting import load
+from openmed.serving.export import export_model
 from openmed.serving.publish import Wanted, read_facts, write_folder
 from openmed.serving.publish.scan import Secrets, check_folder
 
@@ -25,7 +26,7 @@ WANTED = Wanted("me/OpenMed-NER-Test")
 TEXT = "Aspirin (100 mg) relieved headache in 12 patients."
 HOME = "/home"
 """Apart from what follows it: no file of the project names a whole path of a home."""
-SECRETS = Secrets(paths=("/data/anna/runs", "/vault"), keys=("s3cret-value",), user="anna")
+SECRETS = Secrets(paths=("/data/anna/runs", "/vault"), keys=("s3cret-value",), user="anna", host="lab-3")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,45 @@ def test_files_beside_the_model_are_left_out_and_told(own, tmp_path):
     assert not (tmp_path / "out" / "notes.docx").exists()
 
 
+def test_an_onnx_export_is_not_published(own, tmp_path):
+    (own / "model.onnx").write_bytes(b"\x08\x0a")
+    replace(Manifest.read(own), kind="onnx").write(own)
+    with pytest.raises(PublishError, match=r"is an ONNX export: only safetensors.*Publish the model that it was made"):
+        write_folder(read_facts(own), tmp_path / "out", WANTED)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_to_hf_is_published_without_the_names_of_the_texts_it_was_checked_on(tmp_path, bert):
+    """Made in the run's folder, with files and folders of somebody's."""
+    model = write_run(tmp_path / "run", local_spec(bert), lora=LORA)
+    (tmp_path / "patients_of_anna.txt").write_text(TEXT)
+    export_model(model, tmp_path / "run" / "merged", to="hf", check=[tmp_path / "patients_of_anna.txt"])
+    written = write_folder(read_facts(tmp_path / "run" / "merged"), tmp_path / "out", WANTED)
+    texts = [(written.folder / name).read_text() for name in written.files if not name.endswith(".safetensors")]
+    for told in (str(tmp_path), str(bert), "patients_of_anna"):
+        assert not any(told in text for text in texts)
+    parent = json.loads((written.folder / "openmed.json").read_text())["provenance"]["export"]["parent"]
+    assert parent == model_digest(model)
+
+
+def test_a_base_that_was_named_from_another_folder_is_no_id_of_the_hub(tmp_path, bert, monkeypatch):
+    """`run/encoder` looks like owner/name, and is not there from where the model is published."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    shutil.copytree(bert, tmp_path / "run" / "encoder")
+    spec = replace(local_spec(bert), weights="run/encoder", tokenizer="run/encoder")
+    model = write_run(tmp_path / "trained", spec, lora=LORA)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    facts = read_facts(model)
+    assert facts.base.hub_id is None
+    with pytest.raises(PublishError, match="nobody else could load it"):
+        write_folder(facts, tmp_path / "out", WANTED)
+    written = write_folder(facts, tmp_path / "out", replace(WANTED, merged=True))
+    texts = [(written.folder / name).read_text() for name in written.files if not name.endswith(".safetensors")]
+    assert not any("run/encoder" in text for text in texts)
+
+
 def test_pickled_weights_beside_the_model_are_refused(own, tmp_path):
     (own / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(PublishError, match=r"pytorch_model.bin can run code"):
@@ -146,6 +186,9 @@ KEY = "hf_" + "Ab1" * 11
         ("C:\\Users\\bert", "a path of somebody's home"),
         ("C:\\\\Users\\\\bert", "a path of somebody's home"),
         ("trained by anna", "the user's name"),
+        ("on lab-3.example.org", "the machine's name"),
+        ('"base": "/scratch/project7/encoder"', "a path of some machine"),
+        ("of (/mnt/x/y.txt)", "a path of some machine"),
     ],
 )
 def test_each_kind_is_found_and_not_repeated(tmp_path, line, kind):
@@ -166,6 +209,8 @@ def test_each_kind_is_found_and_not_repeated(tmp_path, line, kind):
         "me/OpenMed-NER-anna of anna/model",
         "doi:10.1016/j.jbi.2013.12.006",
         "the API key is in the safe",
+        "and/or, a/b/c, 1/2/3, 5 mg /kg, doi:10.1016/j.jbi/x, https://x.org/a/b, package:a/b, //a/b",
+        "collab-3",
     ],
 )
 def test_what_is_like_one_passes(tmp_path, line):
@@ -231,6 +276,13 @@ def test_this_machines_own_secrets_are_known(tmp_path, monkeypatch):
     assert {"0123456789abcdef" * 3, KEY, "netrc-password"} <= set(found.keys)
     assert {str(tmp_path), str(tmp_path / "runs"), str(Path.cwd())} <= set(found.paths)
     assert "/" not in found.paths
+
+
+@pytest.mark.parametrize(("name", "host"), [("lab-3.example.org", "lab-3"), ("cancer", None), ("vm1", None)])
+def test_a_host_that_is_called_by_a_word_is_no_secret(monkeypatch, name, host):
+    """It would stand in many a card."""
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    assert Secrets.of_this_machine().host == host
 
 
 def test_an_encoder_pretrained_here_tells_its_own_base(tmp_path, bert):

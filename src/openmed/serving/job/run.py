@@ -45,7 +45,8 @@ class JobSummary:
         files, documents, entities: of all inputs given, those done by earlier runs of the job included.
         failed: what could not be tagged or written: lines of errors.jsonl.
         dropped: entities left out by the selection, by reason.
-        losses: what reading, tokenising and the format of the results could not keep, by kind.
+        losses: what reading and the format of the results could not keep, by kind; what tokenising could not, of
+            this run.
         seconds, documents_per_second: of this run.
         tagged: documents tagged in this run.
     """
@@ -79,8 +80,10 @@ class _Input:
         self.errors.append({"file": str(self.source), "document": document, "line": line, "error": str(error)})
 
     def leave_out(self, document: Document, error: DataError) -> None:
+        """The format cannot hold it. What the error names as its file is a scratch one, gone by now."""
         self.parts.leave_out(document)
-        self.fail(error, document.id)
+        mend = "choose another --to (jsonl holds every character), or take it out of the text"
+        self.fail(DataError(error.problem, path=self.source, text=error.text, mend=mend), document.id)
 
 
 def run_job(
@@ -105,8 +108,9 @@ def run_job(
 
     Raises:
         ConfigError: the folder holds results of other settings, or another process writes to it.
-        DataError: two files that would have one result; results that are not this job's; an input that has changed.
-        RunError: the disk is full. All that was done stays.
+        DataError: two files that would have one result, or one a name that the folder needs; results that are not this
+            job's; an input that has changed.
+        RunError: the disk is full, or a file may not grow further. All that was done stays.
     """
     return _Job(tagger, to, selection or Selection(), reading or Reading(), told).run(files, out, settings or {})
 
@@ -124,8 +128,9 @@ class _Job:
         self.words: Words = lambda document: split_words(document.text, tagger.models[0].info.splitter)
 
     def run(self, files: Sequence[Path], out: Path, settings: Mapping[str, Any]) -> JobSummary:
-        began = time.monotonic()
+        began, lost_before = time.monotonic(), self.tagger.losses.copy()
         targets = targets_of(files, out, self.to, self.reading)
+        _refuse_own(targets, out)
         if not (out / FOLDER).exists():  # before anything is written into a folder that is another's
             refuse_others(targets)
         with full_disk_told(out), Journal.claim(out, {**self._settings(), **settings}) as journal:
@@ -138,7 +143,8 @@ class _Job:
             finally:
                 entries = [journal.entries[target.name] for target in targets.values() if journal.is_ours(target)]
                 _write_errors(entries, out / ERRORS)
-        return self._summary(entries, time.monotonic() - began, progress.documents)
+        lost = self.tagger.losses - lost_before
+        return self._summary(entries, lost, time.monotonic() - began, progress.documents)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -193,7 +199,7 @@ class _Job:
         """Write an input's result from its parts."""
         if work.parts.num_documents or not work.errors:
             work.losses += self._put(work)
-        else:  # of an input that has gone bad since, what it gave before
+        if work.errors and not work.parts.num_documents:  # nor anything that it gave before it went bad
             remove(work.target)
         counts = {DOCUMENTS: 0, ENTITIES: 0, **work.parts.counts}
         facts = {"file": str(work.source), "counts": counts, "losses": work.losses, "errors": work.errors}
@@ -209,9 +215,9 @@ class _Job:
             holdable = writable(work.parts.documents(), self.to, self.words, work.leave_out)
             return put(holdable, work.target, self.to, self.words)
 
-    def _summary(self, entries: Sequence[Entry], seconds: float, tagged: int) -> JobSummary:
+    def _summary(self, entries: Sequence[Entry], lost: Counter[str], seconds: float, tagged: int) -> JobSummary:
         counts = sum((Counter(entry["counts"]) for entry in entries if entry["done"]), Counter())
-        losses = sum((Counter(entry["losses"]) for entry in entries if entry["done"]), self.tagger.losses.copy())
+        losses = sum((Counter(entry["losses"]) for entry in entries if entry["done"]), lost)
         documents, entities = counts.pop(DOCUMENTS, 0), counts.pop(ENTITIES, 0)
         return JobSummary(
             files=len(entries),
@@ -224,6 +230,14 @@ class _Job:
             tagged=tagged,
             documents_per_second=tagged / seconds if seconds else 0.0,
         )
+
+
+def _refuse_own(targets: Mapping[Path, Path], out: Path) -> None:
+    """A result may not have the place of what the job keeps in the folder for itself: errors.txt would lose its own."""
+    for source, target in targets.items():
+        if target in (out / ERRORS, out / FOLDER):
+            problem = f"its result would be {target}, where the job keeps something of its own"
+            raise DataError(problem, path=source, mend="rename it, or choose another --to")
 
 
 def _write_errors(entries: Sequence[Entry], path: Path) -> None:
@@ -243,9 +257,9 @@ def full_disk_told(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise RunError(
-            f"no space is left for the results in {out}",
+            f"no space is left for the results in {out} ({error.strerror or 'the disk is full'})",
             mend="free some space and run the same command again: what is done stays done",
         ) from error

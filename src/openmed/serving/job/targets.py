@@ -46,9 +46,11 @@ def targets_of(files: Sequence[Path], out: Path, to: str, reading: Reading) -> d
     taken: set[Path] = set()
     for source in files:
         target = _target_of(source, out, to, is_text=_is_text(source, reading))
-        if target in taken:
-            raise DataError(f"two inputs would both be written to {target}", path=source, mend="tag them separately")
-        taken.add(target)
+        places = set(files_of(target))
+        if common := places & taken:
+            problem = f"two inputs would both be written to {common.pop()}"
+            raise DataError(problem, path=source, mend="tag them separately")
+        taken |= places
         targets[source] = target
     return targets
 

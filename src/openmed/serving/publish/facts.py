@@ -14,7 +14,7 @@ from typing import Any
 
 from openmed.analysis.compare.runs import Run, find_runs, read_config
 from openmed.artefact import Manifest
-from openmed.artefact.model import LORA
+from openmed.artefact.model import LORA, NEAR
 from openmed.errors import ArtefactError, DataError
 from openmed.networks.weights import LINEAGE, PACKAGE
 from openmed.run_folder import RESULT
@@ -89,7 +89,7 @@ def read_facts(model: Path) -> Facts:
     if not (folder / RESULT).is_file():
         raise ArtefactError(
             f"{model} does not lie in a run folder: there is no {folder / RESULT}, of which the card is made",
-            mend="give the model/ inside the folder of the run that made it",
+            mend="give the model/ inside the folder of the run that made it; --merged does what export --to hf does",
         )
     found = find_runs([folder])
     if found.left_out:
@@ -107,29 +107,36 @@ def read_facts(model: Path) -> Facts:
         run=found.runs[0],
         result=result,
         config=read_config(folder),
-        base=_base(manifest.backbone),
+        base=_base(manifest, model),
         is_adapter=manifest.kind == LORA,
-        is_base_local=is_local(manifest.backbone["weights"]),
+        is_base_local=is_local(manifest.backbone),
     )
 
 
-def is_local(weights: str) -> bool:
-    """Whether it names a folder, there or not; a hub id is `name` or `owner/name`."""
+def is_local(backbone: Mapping[str, Any]) -> bool:
+    """Whether its weights are a folder, there or not. `owner/name` can be one, but what the hub gave has a commit."""
+    weights = backbone["weights"]
     if weights.startswith(PACKAGE):
         return False
-    return Path(weights).expanduser().is_dir() or weights.startswith((".", "/", "~")) or weights.count("/") > 1
+    looks_local = weights.startswith((".", "/", "~")) or weights.count("/") > 1
+    return looks_local or backbone["revision"] is None or Path(weights).expanduser().is_dir()
 
 
-def _base(backbone: Mapping[str, Any]) -> Base:
+def _base(manifest: Manifest, model: Path) -> Base:
     """Down from encoder to encoder, as long as they tell what they were trained from."""
     told: list[Mapping[str, Any]] = []
     seen: set[str] = set()
-    while is_local(backbone["weights"]):
-        place = Path(backbone["weights"]).expanduser() / LINEAGE
+    backbone = manifest.backbone
+    folder = Path(backbone["weights"]).expanduser()
+    if NEAR in manifest.provenance and not folder.is_dir():  # named from elsewhere, or moved along with the model
+        folder = model.absolute() / manifest.provenance[NEAR]
+    while is_local(backbone):
+        place = folder / LINEAGE
         if not place.is_file() or str(place) in seen:
             return Base(None, None, str(backbone.get("licence") or ""), tuple(told))
         seen.add(str(place))
         content = json.loads(place.read_text(encoding="utf-8"))
         told.insert(0, content.get("provenance") or {})
         backbone = content["backbone"]
+        folder = Path(backbone["weights"]).expanduser()
     return Base(backbone["weights"], backbone["revision"], str(backbone.get("licence") or ""), tuple(told))

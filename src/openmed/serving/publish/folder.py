@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openmed.artefact import MANIFEST, load_artefact
-from openmed.artefact.model import FULL, NEAR
+from openmed.artefact.model import FULL, GRAPHS, NEAR
 from openmed.errors import PublishError
 from openmed.serving.export.hf import write_merged
 from openmed.serving.publish.card import write_card
@@ -65,12 +65,17 @@ def write_folder(facts: Facts, out: Path, wanted: Wanted) -> Written:
     """Write it whole or not at all.
 
     Raises:
-        PublishError: `out` holds something; a base that nobody else has; something that must not be published.
+        PublishError: `out` holds something; a graph; a base that nobody else has; something that must not be published.
         ArtefactError, BackboneError: the base for merging is not what it was, or not there.
         DataError: the predictions are not those of the run.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PublishError(f"{out} is there already", mend="choose another --out, or delete it")
+    if facts.manifest.kind in GRAPHS:
+        raise PublishError(
+            f"{facts.model} is an ONNX export: only safetensors are published, with the scores of the very weights",
+            mend="publish the model that it was made from; whoever wants a graph makes it: openmed export",
+        )
     left_out = _left_out(facts)
     form = Form.ADAPTER if facts.is_adapter and not wanted.merged else Form.WHOLE
     if form is Form.ADAPTER and facts.is_base_local:
@@ -109,17 +114,20 @@ def _left_out(facts: Facts) -> tuple[str, ...]:
 def _write_manifest(facts: Facts, folder: Path) -> None:
     """As the model's own, without the places of this machine, and with digests of what is here."""
     (folder / MANIFEST).unlink(missing_ok=True)
+    provenance = {key: value for key, value in facts.manifest.provenance.items() if key != NEAR}
+    if export := provenance.get("export"):  # whose check names the files of its texts
+        provenance["export"] = {key: value for key, value in export.items() if key != "check"}
     changed = replace(
         facts.manifest,
         backbone=_public(facts),
         kind=FULL if (folder / "config.json").is_file() else facts.manifest.kind,
-        provenance={key: value for key, value in facts.manifest.provenance.items() if key != NEAR},
+        provenance=provenance,
     )
     changed.write(folder)
 
 
 def _public(facts: Facts) -> dict[str, Any]:
-    backbone = dict(facts.manifest.backbone)
+    backbone = {**facts.manifest.backbone, "tokenizer": None}  # its name can be a folder's, and the model has a copy
     if facts.is_base_local:
         backbone |= {"weights": facts.base.weights or UNPUBLISHED, "revision": facts.base.revision}
     return backbone

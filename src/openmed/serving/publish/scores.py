@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openmed.analysis.compare.errors import Kind
 from openmed.analysis.compare.predictions import Reader
 from openmed.analysis.score import Drawn, Pair, drawn, interval, pair_up
+from openmed.metrics.mistakes import Kind
 from openmed.readers import read
 from openmed.serving.publish.facts import Facts
 from openmed.spans import Document

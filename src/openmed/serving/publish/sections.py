@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from openmed.analysis.compare.errors import MISTAKES
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
+from openmed.metrics.mistakes import MISTAKES
 from openmed.networks.weights import PACKAGE
 from openmed.serving.publish.facts import Facts
 from openmed.serving.publish.scores import ALL, Scored

@@ -30,7 +30,12 @@ STEP_CHARACTERS = 16_384
 
 def make_app(tagger: Tags, models: Sequence[ModelFacts], limits: Limits) -> FastAPI:
     """The application; its worker, which alone calls the tagger, lives from start-up to shutdown."""
-    worker = Worker(partial(entities_of, tagger), max_requests=limits.max_requests, step_characters=STEP_CHARACTERS)
+    worker = Worker(
+        partial(entities_of, tagger),
+        max_requests=limits.max_requests,
+        max_seconds=limits.max_seconds,
+        step_characters=STEP_CHARACTERS,
+    )
     started = time.monotonic()
     version = versions()["openmed-ner"] or "unknown"
     page = render_page(models, version)

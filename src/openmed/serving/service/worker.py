@@ -3,7 +3,7 @@
 A step of the worker takes texts from all waiting requests in turn, as many as fill the model's batches once; so a
 single text does not wait for the thousand of another request, and many single ones share a batch.
 
-    worker = Worker(lambda texts: [tagger(text) for text in texts], max_requests=64, step_characters=16_384)
+    worker = Worker(tagger, max_requests=64, max_seconds=60, step_characters=16_384)
     with worker:
         worker.submit(["Aspirin relieves headache."]).result()
 """
@@ -26,6 +26,8 @@ from openmed.serving.service.limits import Refusal
 LOG = logging.getLogger(__name__)
 _JOIN_SECONDS = 5.0
 """How long closing waits for a text in hand: nobody waits for its answer any more."""
+_KEPT = 0.8
+"""Of what is known of the speed, at each step."""
 
 Answer = Any
 """What the model says of one text."""
@@ -65,20 +67,27 @@ class Worker:
     Args:
         tag: texts -> an answer for each, in order. Called from the one thread only.
         max_requests: waiting or in hand at once.
+        max_seconds: that anybody waits: the most that one more is told to come back in.
         step_characters: texts of about this many characters are tagged together (one that is longer goes alone).
     """
 
     def __init__(
-        self, tag: Callable[[Sequence[str]], Sequence[Answer]], *, max_requests: int, step_characters: int
+        self,
+        tag: Callable[[Sequence[str]], Sequence[Answer]],
+        *,
+        max_requests: int,
+        max_seconds: float,
+        step_characters: int,
     ) -> None:
         self._tag = tag
         self._max_requests = max_requests
+        self._max_seconds = max_seconds
         self._step_characters = step_characters
         self._line: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._num_requests = 0
         self._num_characters = 0
-        self._characters_per_second: float | None = None
+        self._tagged_characters, self._tagging_seconds = 0.0, 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="openmed-tagger", daemon=True)
 
@@ -129,7 +138,8 @@ class Worker:
         return job.future
 
     def _full(self) -> Refusal:
-        seconds = max(1, math.ceil(self._num_characters / (self._characters_per_second or math.inf)))
+        speed = self._tagged_characters / self._tagging_seconds if self._tagged_characters else math.inf
+        seconds = max(1, math.ceil(min(self._num_characters / speed, self._max_seconds)))
         return Refusal(
             429,
             f"{self._num_requests} requests are waiting or in hand, and no more may",
@@ -148,13 +158,14 @@ class Worker:
             started = time.monotonic()
             self._answer(step)
             seconds = max(time.monotonic() - started, 1e-6)
-            self._learn_speed(sum(len(job.texts[number]) for job, number in step) / seconds)
+            self._learn_speed(sum(len(job.texts[number]) for job, number in step), seconds)
         for job in self._line:  # only this thread settles futures: two that did would have to agree
             _fail(job, _ending())
 
-    def _learn_speed(self, measured: float) -> None:
-        known = self._characters_per_second
-        self._characters_per_second = measured if known is None else 0.8 * known + 0.2 * measured
+    def _learn_speed(self, num_characters: int, seconds: float) -> None:
+        """Older steps count less; a step of a few characters, slow as it is, counts as little as it is long."""
+        self._tagging_seconds = _KEPT * self._tagging_seconds + seconds
+        self._tagged_characters = _KEPT * self._tagged_characters + num_characters
 
     def _next_step(self) -> _Step:
         """Waits for texts; none when the service is ending."""
