@@ -12,14 +12,15 @@ from typing import Any
 from benchmarks.process import in_fresh_process
 from openmed.tracking.environment import git_commit, hardware, versions
 
-PEERS = ("accelerate", "datasets", "spacy")
+OTHERS = ("accelerate", "datasets", "spacy", "onnxruntime")
+"""Beside those that a training names: of the peers, and of the exports."""
 
 
 def machine_facts() -> dict[str, Any]:
     """{hardware, versions, threads, git_commit}."""
     return {
         "hardware": hardware(),
-        "versions": versions() | {package: metadata.version(package) for package in PEERS},
+        "versions": versions() | {package: metadata.version(package) for package in OTHERS},
         "threads": in_fresh_process(_num_threads),
         "git_commit": git_commit(Path(__file__).parent),
     }

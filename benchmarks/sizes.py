@@ -25,6 +25,7 @@ class Sizes:
         equal_steps: whose losses are compared before a training is timed.
         tagger_steps: optimiser steps of the model that is used for prediction.
         documents: raw abstracts that are tagged, dev's 100 first.
+        documents_of_all: of them those that are tagged by several models in one pass.
         trial_documents: on which the pipeline's batch size and arithmetic are chosen.
         dapt_steps, dapt_peer_steps: of a timed pre-training, 16 rows of 256 pieces each.
         build_megabytes: of raw text that is built.
@@ -34,17 +35,18 @@ class Sizes:
     """
 
     runs: int = 3
-    pieces: int = 60_000
-    peer_steps: int = WARMUP_STEPS + 20
-    grouped_steps: int = WARMUP_STEPS + 42
+    pieces: int = 45_000
+    peer_steps: int = WARMUP_STEPS + 15
+    grouped_steps: int = WARMUP_STEPS + 32
     equal_steps: int = 14
     tagger_steps: int = 150
-    documents: int = 130
+    documents: int = 110
+    documents_of_all: int = 32
     trial_documents: int = 16
     dapt_steps: int = WARMUP_STEPS + 8
     dapt_peer_steps: int = WARMUP_STEPS + 3
-    build_megabytes: float = 5.0
-    growth: tuple[int, ...] = (1, 10, 100)
+    build_megabytes: float = 3.0
+    growth: tuple[int, ...] = (1, 100)
     growth_pieces: int = 15_000
     products: int = 40
 
@@ -59,6 +61,7 @@ class Sizes:
             equal_steps=2,
             tagger_steps=5,
             documents=110,
+            documents_of_all=8,
             trial_documents=4,
             dapt_steps=WARMUP_STEPS + 1,
             dapt_peer_steps=WARMUP_STEPS + 1,
