@@ -25,12 +25,12 @@ from benchmarks.facts import machine_facts
 from benchmarks.growth import growth
 from benchmarks.plot import plot_ratios
 from benchmarks.prediction import predict
-from benchmarks.process import call, in_fresh_process
+from benchmarks.process import call, in_ready_process
 from benchmarks.rows import Row, not_measured
 from benchmarks.sizes import Sizes
 from benchmarks.table import print_ceiling, print_rows
 from benchmarks.text_build import text_build
-from benchmarks.throughput import start_up, train_all_linear, train_query_value
+from benchmarks.throughput import train_all_linear, train_query_value
 
 RESULTS = Path(__file__).parent / "results"
 GPU_COMMAND = "python -m benchmarks.gpu"
@@ -38,7 +38,7 @@ GPU_COMMAND = "python -m benchmarks.gpu"
 
 def encode(scratch: Path, sizes: Sizes) -> list[Row]:
     """Rows of `benchmarks.encode`, which times in its own process."""
-    return in_fresh_process(call, "benchmarks.encode", "measure")
+    return in_ready_process(call, "benchmarks.encode", "measure")
 
 
 def on_a_gpu(scratch: Path, sizes: Sizes) -> list[Row]:
@@ -55,7 +55,6 @@ def on_a_gpu(scratch: Path, sizes: Sizes) -> list[Row]:
 BENCHMARKS: Mapping[str, Callable[[Path, Sizes], list[Row]]] = {
     "train-query-value": train_query_value,
     "train-all-linear": train_all_linear,
-    "start-up": start_up,
     "encode": encode,
     "predict": predict,
     "pre-train": dapt,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.process import in_fresh_process
+from benchmarks.process import in_ready_process
 from benchmarks.rows import Row
 from benchmarks.sizes import Sizes
 from benchmarks.trainings import ALL_LINEAR, QUERY_VALUE
@@ -61,7 +61,7 @@ def training_flops(shape: Shape, adapted: Sequence[str], *, rank: int, mean_leng
 
 def ceiling(rows: Sequence[Row], sizes: Sizes) -> dict[str, Any]:
     """{matrix_flops_per_second, shapes, shares}: a share for each side of each training row that was measured."""
-    rates = in_fresh_process(matrix_rates, MINILM, sizes.products)
+    rates = in_ready_process(matrix_rates, MINILM, sizes.products)
     shares = [
         _share(row, side, rates)
         for row in rows

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import in_fresh_process
+from benchmarks.process import in_ready_process
 from openmed.tracking.environment import git_commit, hardware, versions
 
 OTHERS = ("accelerate", "datasets", "spacy", "onnxruntime")
@@ -21,7 +21,7 @@ def machine_facts() -> dict[str, Any]:
     return {
         "hardware": hardware(),
         "versions": versions() | {package: metadata.version(package) for package in OTHERS},
-        "threads": in_fresh_process(_num_threads),
+        "threads": in_ready_process(_num_threads),
         "git_commit": git_commit(Path(__file__).parent),
     }
 

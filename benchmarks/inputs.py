@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.process import in_fresh_process
+from benchmarks.process import in_ready_process
 
 CORPUS = "ncbi"
 BACKBONE = "minilm"
@@ -39,7 +39,7 @@ def inputs() -> Inputs:
     Raises:
         DataError, BackboneError: not to be had on this machine.
     """
-    return in_fresh_process(_find)
+    return in_ready_process(_find)
 
 
 def _find() -> Inputs:

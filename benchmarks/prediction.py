@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import in_fresh_process
+from benchmarks.process import in_ready_process
 from benchmarks.rows import LESS_IS_BETTER, Row, interleaved, make_row
 from benchmarks.sizes import Sizes
 from benchmarks.tagging import (
@@ -57,23 +57,23 @@ def compare_taggers(model: Path, scratch: Path, sizes: Sizes) -> list[Row]:
     """
     merged, small, texts = scratch / "merged", scratch / "int8", scratch / "texts.json"
     number = sizes.documents
-    num_words = in_fresh_process(write_texts, texts, number)
-    in_fresh_process(write_merged, model, merged)
-    left_out = in_fresh_process(write_int8, model, small)
-    copies = in_fresh_process(write_copies, model, scratch / "copies", NUM_MODELS)
-    trials = in_fresh_process(try_pipeline, merged, texts, sizes.trial_documents, DTYPES, BATCH_SIZES)
+    num_words = in_ready_process(write_texts, texts, number)
+    in_ready_process(write_merged, model, merged)
+    left_out = in_ready_process(write_int8, model, small)
+    copies = in_ready_process(write_copies, model, scratch / "copies", NUM_MODELS)
+    trials = in_ready_process(try_pipeline, merged, texts, sizes.trial_documents, DTYPES, BATCH_SIZES)
     dtype, batch_size = max(trials, key=lambda setting: trials[setting])
     measurements: dict[str, Callable[[Path], Any]] = {
-        "pipeline": lambda folder: in_fresh_process(tag_pipeline, merged, texts, number, dtype, batch_size),
-        "ours": lambda folder: in_fresh_process(tag_ours, model, texts, number),
-        "int8": lambda folder: in_fresh_process(tag_ours, small, texts, number),
-        "models": lambda folder: in_fresh_process(tag_one_and_all, copies, texts, sizes.documents_of_all),
+        "pipeline": lambda folder: in_ready_process(tag_pipeline, merged, texts, number, dtype, batch_size),
+        "ours": lambda folder: in_ready_process(tag_ours, model, texts, number),
+        "int8": lambda folder: in_ready_process(tag_ours, small, texts, number),
+        "models": lambda folder: in_ready_process(tag_one_and_all, copies, texts, sizes.documents_of_all),
     }
     runs = interleaved(scratch / "runs", measurements, num_runs=sizes.runs)
     seconds = runs.pop("models")
     found = {name: results[-1][1] for name, results in runs.items()}
-    found["float32"] = in_fresh_process(tag_ours, model, texts, number, "float32")[1]
-    f1 = in_fresh_process(dev_f1, found)
+    found["float32"] = in_ready_process(tag_ours, model, texts, number, "float32")[1]
+    f1 = in_ready_process(dev_f1, found)
     check_f1(f1)
     settings = {
         "corpus": f"{CORPUS}, dev and train",

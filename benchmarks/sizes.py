@@ -27,7 +27,7 @@ class Sizes:
         documents: raw abstracts that are tagged, dev's 100 first.
         documents_of_all: of them those that are tagged by several models in one pass.
         trial_documents: on which the pipeline's batch size and arithmetic are chosen.
-        dapt_steps, dapt_peer_steps: of a timed pre-training, 16 rows of 256 pieces each.
+        dapt_steps, dapt_peer_steps: of a timed pre-training, 8 rows of 256 pieces each.
         build_megabytes: of raw text that is built.
         growth: how many times the corpus is repeated.
         growth_pieces: text pieces of a timed training on it.
@@ -43,8 +43,8 @@ class Sizes:
     documents: int = 110
     documents_of_all: int = 32
     trial_documents: int = 16
-    dapt_steps: int = WARMUP_STEPS + 8
-    dapt_peer_steps: int = WARMUP_STEPS + 3
+    dapt_steps: int = WARMUP_STEPS + 12
+    dapt_peer_steps: int = WARMUP_STEPS + 4
     build_megabytes: float = 3.0
     growth: tuple[int, ...] = (1, 100)
     growth_pieces: int = 15_000

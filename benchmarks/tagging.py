@@ -1,7 +1,7 @@
 """The sides of the prediction rows, each run in a process of its own: a folder and texts in, documents a second out.
 
-    speed, spans = in_fresh_process(tag_ours, model, texts, 130)
-    speed, spans = in_fresh_process(tag_pipeline, merged, texts, 130, "bfloat16", 8)
+    speed, spans = in_ready_process(tag_ours, model, texts, 130)
+    speed, spans = in_ready_process(tag_pipeline, merged, texts, 130, "bfloat16", 8)
 
 Texts are a JSON file of raw abstracts, dev's first, so that F1 can be counted on what was tagged.
 """

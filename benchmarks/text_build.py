@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.process import in_fresh_process, run_command
+from benchmarks.process import in_ready_process, run_command
 from benchmarks.rows import Row, interleaved, make_row
 from benchmarks.sizes import Sizes
 
@@ -27,11 +27,11 @@ LITTLE_MEGABYTES = 0.1
 def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
     """Two rows: megabytes a second, and what the second worker adds."""
     source = scratch / "texts.jsonl"
-    origin = in_fresh_process(_write, source, sizes.build_megabytes)
+    origin = in_ready_process(_write, source, sizes.build_megabytes)
     mix = _mix(source)
     index = scratch / "first"
     little = scratch / "little.jsonl"
-    in_fresh_process(_write, little, LITTLE_MEGABYTES)
+    in_ready_process(_write, little, LITTLE_MEGABYTES)
     _build(_mix(little), index, workers=1)
 
     def seconds(workers: int) -> Callable[[Path], float]:

@@ -1,7 +1,7 @@
 """Training: text pieces a second over the same corpus, and start-up; ours against Hugging Face Trainer with PEFT.
 
     rows = train_query_value(scratch, Sizes())
-    rows = start_up(scratch, Sizes())
+    rows = train_all_linear(scratch, Sizes())
 
 Text pieces are counted, not positions: they are what both sides must read of the corpus. Ours joins neighbouring
 sentences, so it has fewer [CLS] and [SEP] per piece; padding and special tokens stand in each row's settings.
@@ -9,9 +9,10 @@ sentences, so it has fewer [CLS] and [SEP] per piece; padding and special tokens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.inputs import BACKBONE, CORPUS, inputs
 from benchmarks.marks import WARMUP_STEPS, Rate, measured_rate
@@ -21,10 +22,12 @@ from benchmarks.trainings import ALL_LINEAR, QUERY_VALUE, Adapters, Ran, ours, t
 
 PEER = "Trainer + PEFT, batch 32"
 GROUPED = f"{PEER}, group_by_length"
-LOGGERS = {"logger=none": "none", "logger=wandb, offline": "wandb"}
+OURS, WITH_WANDB = "ours", "ours, logged to W&B"
 EQUAL_LOSS = 0.01
 """Largest difference of the two loss curves at any step: bfloat16 rounds at other places. Over 30 steps of either LoRA
 setting it was 0.0014 at most."""
+
+Runs = Mapping[str, Sequence[Ran]]
 
 
 class NotEqual(AssertionError):
@@ -32,27 +35,44 @@ class NotEqual(AssertionError):
 
 
 def train_query_value(scratch: Path, sizes: Sizes) -> list[Row]:
-    """Query and value, rank 16: against the defaults, and against batches of like length."""
-    return _train(scratch, sizes, QUERY_VALUE, {PEER: 8.0, GROUPED: 4.0})
+    """Query and value, rank 16: against the defaults, and against batches of like length; and start-up of the same."""
+
+    def with_wandb(folder: Path) -> Ran:
+        return ours(folder, *QUERY_VALUE.ours, logger="wandb", stop_after_steps=1)
+
+    runs, settings = _measure(scratch, sizes, QUERY_VALUE, (PEER, GROUPED), {WITH_WANDB: with_wandb})
+    return [*_speeds(runs, settings, {PEER: 8.0, GROUPED: 4.0}), *_start_ups(runs)]
 
 
 def train_all_linear(scratch: Path, sizes: Sizes) -> list[Row]:
     """All linear layers, rank 8: against the defaults."""
-    return _train(scratch, sizes, ALL_LINEAR, {PEER: 8.0})
+    return _speeds(*_measure(scratch, sizes, ALL_LINEAR, (PEER,)), {PEER: 8.0})
 
 
-def _train(scratch: Path, sizes: Sizes, adapters: Adapters, goals: dict[str, float]) -> list[Row]:
+def _measure(
+    scratch: Path,
+    sizes: Sizes,
+    adapters: Adapters,
+    peers: Sequence[str],
+    further: Mapping[str, Callable[[Path], Ran]] | None = None,
+) -> tuple[Runs, dict[str, Any]]:
+    """The runs of ours (`OURS`), of these peers and of `further`, taken in turns, and what they have in common.
+
+    Raises:
+        NotEqual: our losses are not those of PEFT's and transformers' own forward.
+    """
     difference = loss_difference(scratch / "equal", adapters, num_steps=sizes.equal_steps)
     if difference > EQUAL_LOSS:
         raise NotEqual(f"{adapters.name}: losses differ by {difference:.4f} from those of PEFT's own forward")
-    measurements: dict[str, Callable[[Path], Ran]] = {
+    trainers: dict[str, Callable[[Path], Ran]] = {
         PEER: partial(trainer, adapters=adapters, max_steps=sizes.peer_steps),
         GROUPED: partial(trainer, adapters=adapters, grouped=True, max_steps=sizes.grouped_steps),
     }
-    measurements = {name: measurements[name] for name in goals}
-    measurements["ours"] = lambda folder: ours(folder, *adapters.ours, stop_after_pieces=sizes.pieces)
-    runs = interleaved(scratch, measurements, num_runs=sizes.runs)
-    rates = {name: [measured_rate(ran.marks) for ran in rans] for name, rans in runs.items()}
+    measurements = {
+        **{name: trainers[name] for name in peers},
+        OURS: lambda folder: ours(folder, *adapters.ours, stop_after_pieces=sizes.pieces),
+        **(further or {}),
+    }
     settings = {
         "corpus": CORPUS,
         "backbone": BACKBONE,
@@ -61,17 +81,40 @@ def _train(scratch: Path, sizes: Sizes, adapters: Adapters, goals: dict[str, flo
         "warmup_steps": WARMUP_STEPS,
         "largest_loss_difference": difference,
     }
+    return interleaved(scratch, measurements, num_runs=sizes.runs), settings
+
+
+def _speeds(runs: Runs, settings: Mapping[str, Any], goals: Mapping[str, float]) -> list[Row]:
+    rates = {name: [measured_rate(ran.marks) for ran in runs[name]] for name in (OURS, *goals)}
     return [
         make_row(
-            f"train, {adapters.name}{', grouped' if name == GROUPED else ''}",
+            f"train, {settings['lora']}{', grouped' if name == GROUPED else ''}",
             "text pieces/s",
-            ours=[rate.pieces_per_second for rate in rates["ours"]],
+            ours=[rate.pieces_per_second for rate in rates[OURS]],
             peer_name=name,
             peer=[rate.pieces_per_second for rate in rates[name]],
             goal=goal,
-            settings={**settings, "ours": _facts(rates["ours"]), "peer": _facts(rates[name])},
+            settings={**settings, "ours": _facts(rates[OURS]), "peer": _facts(rates[name])},
         )
         for name, goal in goals.items()
+    ]
+
+
+def _start_ups(runs: Runs) -> list[Row]:
+    """Seconds from the start of the process to the end of the first optimiser step, the corpus being cached."""
+    seconds = {name: [ran.first_step_seconds for ran in runs[name]] for name in (PEER, OURS, WITH_WANDB)}
+    return [
+        make_row(
+            f"start-up, {logger}",
+            "s to the first step",
+            ours=seconds[name],
+            peer_name=PEER,
+            peer=seconds[PEER],
+            goal=1.0,
+            settings={"corpus": CORPUS, "backbone": BACKBONE, "lora": QUERY_VALUE.name},
+            better=LESS_IS_BETTER,
+        )
+        for name, logger in ((OURS, "logger=none"), (WITH_WANDB, "logger=wandb, offline"))
     ]
 
 
@@ -89,34 +132,6 @@ def loss_difference(folder: Path, adapters: Adapters, *, num_steps: int) -> floa
         for fast in ("true", "false")
     ]
     return max(abs(a - b) for a, b in zip(*curves, strict=True))
-
-
-def start_up(scratch: Path, sizes: Sizes) -> list[Row]:
-    """Seconds from the start of the process to the end of the first optimiser step, the corpus being cached."""
-
-    def ours_with(logger: str) -> Callable[[Path], Ran]:
-        return lambda folder: ours(folder, *QUERY_VALUE.ours, logger=logger, stop_after_steps=1)
-
-    measurements: dict[str, Callable[[Path], Ran]] = {
-        PEER: partial(trainer, adapters=QUERY_VALUE, max_steps=1),
-        **{name: ours_with(logger) for name, logger in LOGGERS.items()},
-    }
-    interleaved(scratch / "first", measurements, num_runs=1)  # fills the caches of files, byte code, tokenised corpus
-    runs = interleaved(scratch, measurements, num_runs=sizes.runs)
-    seconds = {name: [ran.first_step_seconds for ran in rans] for name, rans in runs.items()}
-    return [
-        make_row(
-            f"start-up, {name}",
-            "s to the first step",
-            ours=seconds[name],
-            peer_name=PEER,
-            peer=seconds[PEER],
-            goal=1.0,
-            settings={"corpus": CORPUS, "backbone": BACKBONE, "lora": QUERY_VALUE.name},
-            better=LESS_IS_BETTER,
-        )
-        for name in LOGGERS
-    ]
 
 
 def _facts(rates: Sequence[Rate]) -> dict[str, float]:

@@ -75,7 +75,7 @@ def test_all_sides_run_and_give_three_rows(model, tmp_path, monkeypatch):
         export_model(model, folder, to="onnx")
         return ["all"]
 
-    monkeypatch.setattr(prediction, "in_fresh_process", lambda function, *given: function(*given))
+    monkeypatch.setattr(prediction, "in_ready_process", lambda function, *given: function(*given))
     monkeypatch.setattr(prediction, "write_int8", write_graph)
     checked = []
     monkeypatch.setattr(prediction, "check_f1", checked.append)  # a model that was not trained is good at nothing
