@@ -70,6 +70,19 @@ def test_another_epoch_cuts_and_hides_otherwise_and_dev_never_does(folder):
     assert torch.equal(*hidden)
 
 
+def test_held_out_text_is_masked_alike_whatever_training_hides(folder):
+    usual, more = datamodule(folder), datamodule(folder, mask={"fraction": 0.4, "whole_words": True})
+    for module in (usual, more):
+        module.setup("fit")
+    dev, train = (
+        [torch.cat([batch.input_ids for batch in loader(m)]) for m in (usual, more)]
+        for loader in (TextDataModule.val_dataloader, TextDataModule.train_dataloader)
+    )
+    assert torch.equal(*dev)
+    hidden = [(ids == usual.tokenizer.mask_token_id).float().mean() for ids in train]
+    assert hidden[1] > 2 * hidden[0] > 0
+
+
 def test_an_epoch_goes_on_in_its_middle(folder):
     module = datamodule(folder)
     module.setup("fit")

@@ -30,6 +30,8 @@ from openmed.pretraining_text.packed import INDEX, PackedIndex, PackedText, toke
 PACKED = "packed"
 SPLITS = {"train": "train", "dev": "heldout"}
 """Name here -> name of the packed split."""
+HELDOUT_MASK: Mapping[str, Any] = {"fraction": 0.15, "whole_words": False}
+"""What is hidden of held-out text, whatever is hidden in training: perplexities of all settings can be compared."""
 
 
 class TextDataModule(ResumableDataModule):
@@ -37,7 +39,7 @@ class TextDataModule(ResumableDataModule):
 
     Rows hold `max_pieces` pieces: a start token, text, an end token; no padding. Each epoch cuts the stream at another
     offset and shuffles the rows, by (seed, epoch); what is hidden is drawn anew too, by (seed, epoch, batch). Rows of
-    dev and what is hidden in them are always the same.
+    dev and what is hidden in them (`HELDOUT_MASK`) are always the same.
 
     Args:
         name: of the mix, for logs.
@@ -47,7 +49,7 @@ class TextDataModule(ResumableDataModule):
         max_tokens: pieces of a training batch.
         eval_max_tokens: the same for evaluation.
         seed: of the order and of what is hidden.
-        mask: {fraction, whole_words}, see `Masking`.
+        mask: {fraction, whole_words} of training, see `Masking`.
     """
 
     def __init__(
@@ -139,7 +141,7 @@ class TextDataModule(ResumableDataModule):
         return RowLoader(
             self._text(split),
             SpecialTokens.of(self.tokenizer),
-            Masking.of(self.tokenizer, **self._mask),
+            Masking.of(self.tokenizer, **(self._mask if split == "train" else HELDOUT_MASK)),
             max_pieces=self._max_pieces,
             rows_per_batch=self._rows_per_batch[split],
             seed=self.seed,
