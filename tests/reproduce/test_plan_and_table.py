@@ -62,6 +62,24 @@ def test_one_pretraining_may_serve_taggers_of_several_kinds():
     assert sections[1].blocks[0].columns == ("corpus", "none", "lora", "lora - none", "half", "half - none")
 
 
+def test_some_encoders_alone_bring_the_baseline_and_what_they_start_from():
+    encoders = {
+        **CONTENT["encoders"],
+        "further": {"overrides": ["c=3"], "start": "lora"},
+        "half": {"of": "further", "train": ["backbone.interpolation=0.5"]},
+        "full": {"overrides": ["d=4"]},
+    }
+    whole = plan(encoders=encoders)
+    cells = [cell.name for cell in list_cells(whole.of_encoders(["half"]))]
+    assert [name for name in cells if name.startswith("dapt/")] == ["dapt/tiny/lora", "dapt/tiny/further"]
+    assert {name.split("/")[2] for name in cells if name.startswith("ner/")} == {"none", "half"}
+    everything = {cell.name: cell for cell in list_cells(whole)}
+    assert all(cell == everything[cell.name] for cell in list_cells(whole.of_encoders(["half", "full"])))
+    assert whole.of_encoders(list(encoders)) == whole
+    with pytest.raises(ConfigError, match="plan 'p' has no encoder 'ful'.*full"):
+        whole.of_encoders(["ful"])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -227,7 +245,7 @@ def test_nothing_done_is_a_table_too():
 def test_a_plan_without_test_scores_has_a_table_of_dev_alone():
     searched = Plan.read("dapt-search")
     assert not any(override.startswith("test=") for override in searched.train)
-    done = {f"dapt/minilm/{name}": pretrained() for name in ("lora_r64", "full")}
+    done = {f"dapt/minilm/{name}": pretrained() for name in ("lora", "full")}
     for cell in list_cells(searched):
         if cell.corpus:
             done[cell.name] = record(COUNTS)

@@ -36,6 +36,7 @@ def reproduce(
     table: Annotated[bool, typer.Option("--table", help="only show the tables of what is done")] = False,
     backbones: Annotated[str | None, typer.Option(help=_BACKBONES)] = None,
     corpora: Annotated[str | None, typer.Option(help="others than the plan's, with commas between")] = None,
+    encoders: Annotated[str | None, typer.Option(help="some of the plan's, beside its baseline")] = None,
     seeds: Annotated[int | None, typer.Option(help="seeds 1 to this")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the runs; outputs/reproduce/PLAN")] = None,
     results: Annotated[Path | None, typer.Option(help="file of the outcomes; OUT/results.json")] = None,
@@ -46,8 +47,8 @@ def reproduce(
     from openmed.reproduce import Plan, carry_out, cell_keys, read_results, tables
     from openmed.reproduce.run import is_done
 
-    wanted = _changed(Plan.read(plan), backbones, corpora, seeds)
-    given = {"backbones": backbones, "corpora": corpora, "seeds": seeds}
+    wanted = _changed(Plan.read(plan), backbones, corpora, encoders, seeds)
+    given = {"backbones": backbones, "corpora": corpora, "encoders": encoders, "seeds": seeds}
     given |= {"out": out, "results": results, "markdown": markdown}
     out = out or Path("outputs") / "reproduce" / wanted.name
     place = results or out / "results.json"
@@ -69,16 +70,22 @@ def reproduce(
     _show(wanted, sections, answer, command, markdown=markdown, as_json=as_json)
 
 
-def _changed(plan: Plan, backbones: str | None, corpora: str | None, seeds: int | None) -> Plan:
+def _changed(plan: Plan, backbones: str | None, corpora: str | None, encoders: str | None, seeds: int | None) -> Plan:
     changes: dict[str, Any] = {}
     for name, value in (("backbones", backbones), ("corpora", corpora)):
         if value is not None:
-            changes[name] = tuple(part.strip() for part in value.split(","))
+            changes[name] = _names(value)
+    if encoders is not None:
+        plan = plan.of_encoders(_names(encoders))
     if seeds is not None:
         if seeds < 1:
             raise ConfigError(f"--seeds {seeds} is no number of seeds", mend="--seeds 3 takes the seeds 1, 2 and 3")
         changes["seeds"] = tuple(range(1, seeds + 1))
     return replace(plan, **changes)
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(","))
 
 
 def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:

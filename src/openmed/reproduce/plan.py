@@ -6,8 +6,8 @@ list_cells(plan)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,27 @@ class Plan:
             for value in values:
                 if values.count(value) > 1:
                     raise ConfigError(f"plan {self.name!r}: {key} names {value!r} twice", mend="name it once")
+
+    def of_encoders(self, names: Collection[str]) -> Plan:
+        """The same with these encoders alone, and the baseline. What they start from is pre-trained, and no more.
+
+        Raises:
+            ConfigError: it has no encoder of that name.
+        """
+        for name in names:
+            if name not in self.encoders:
+                raise ConfigError(f"plan {self.name!r} has no encoder {name!r}", mend=nearest(name, self.encoders))
+        kept = {self.baseline, *names}
+        needed: set[str] = set()
+        for name, encoder in reversed(self.encoders.items()):  # what is started from stands first
+            if name in kept | needed:
+                needed |= {other for other in (encoder.start, encoder.of) if other is not None}
+        encoders = {
+            name: encoder if name in kept else replace(encoder, taggers=False)
+            for name, encoder in self.encoders.items()
+            if name in kept | needed
+        }
+        return replace(self, encoders=encoders)
 
     @classmethod
     def read(cls, name: str) -> Plan:
