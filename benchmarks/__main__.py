@@ -17,9 +17,10 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.ceiling import ceiling
+from benchmarks.ceiling import ceiling, training_rate
 from benchmarks.dapt import dapt
 from benchmarks.facts import machine_facts
 from benchmarks.growth import growth
@@ -67,10 +68,12 @@ BENCHMARKS: Mapping[str, Callable[[Path, Sizes], list[Row]]] = {
 def main() -> None:
     """Measure, print, write; exits non-zero when a benchmark failed."""
     options = _arguments()
-    sizes = Sizes.tiny() if options.tiny else Sizes()
     began = time.monotonic()
     facts = machine_facts()
-    print(f"{facts['hardware']['cpu']}, {facts['hardware']['num_cores']} cores, {facts['threads']} threads", flush=True)
+    rate = training_rate(Sizes.tiny())
+    sizes = Sizes.tiny() if options.tiny else Sizes.for_machine(rate)
+    machine = f"{facts['hardware']['cpu']}, {facts['hardware']['num_cores']} cores, {facts['threads']} threads"
+    print(f"{machine}, {rate / 1e12:.2f} TFLOP/s", flush=True)
     with tempfile.TemporaryDirectory(prefix="openmed-bench-") as scratch:
         rows, failures = measure(options.only or list(BENCHMARKS), Path(scratch), sizes)
     found = ceiling(rows, sizes)
@@ -81,7 +84,8 @@ def main() -> None:
     if options.out or not (options.only or options.tiny):
         out = options.out or RESULTS
         out.mkdir(parents=True, exist_ok=True)
-        results = {**facts, "minutes": minutes, "rows": rows, "failures": failures, "ceiling": found}
+        results = {**facts, "minutes": minutes, "sizes": asdict(sizes)}
+        results |= {"rows": rows, "failures": failures, "ceiling": found}
         (out / "cpu.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         plot_ratios(rows, out / "cpu.png")
         print(f"wrote {out / 'cpu.json'} and {out / 'cpu.png'}")

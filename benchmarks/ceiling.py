@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.inputs import inputs
 from benchmarks.process import in_ready_process
 from benchmarks.rows import Row
 from benchmarks.sizes import Sizes
@@ -20,6 +21,8 @@ from benchmarks.trainings import ALL_LINEAR, QUERY_VALUE
 ROWS = 4096
 """Tokens of a product, as in a large batch."""
 NUM_TIMINGS = 5
+MOST_SECONDS = 2.0
+"""Of a timing, but for a single product: bfloat16 is slow where the processor does not know it."""
 ADAPTED = {QUERY_VALUE.name: ("query", "value"), ALL_LINEAR.name: ("query", "key", "value", "output", "up", "down")}
 RANKS = {adapters.name: adapters.rank for adapters in (QUERY_VALUE, ALL_LINEAR)}
 
@@ -92,8 +95,18 @@ def _share(row: Row, side: str, rates: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def training_rate(sizes: Sizes) -> float:
+    """Operations a second of such products, in the arithmetic that `train.py` trains in here."""
+    rates = in_ready_process(matrix_rates, MINILM, sizes.products)
+    return rates["bfloat16" if inputs().bf16 else "float32"]
+
+
 def matrix_rates(shape: Shape, num_products: int) -> dict[str, float]:
-    """{dtype: operations a second} of the products of the feed-forward part, median of several timings."""
+    """{dtype: operations a second} of the products of the feed-forward part, median of several timings.
+
+    Args:
+        num_products: of a timing, at most.
+    """
     import torch
     from torch.nn.functional import linear
 
@@ -106,11 +119,14 @@ def matrix_rates(shape: Shape, num_products: int) -> dict[str, float]:
         seconds = []
         with torch.inference_mode():
             linear(linear(x_RD, up_FD), down_DF)
+            began = time.perf_counter()
+            linear(linear(x_RD, up_FD), down_DF)
+            number = max(1, min(num_products, int(MOST_SECONDS / (time.perf_counter() - began))))
             for _ in range(NUM_TIMINGS):
                 began = time.perf_counter()
-                for _ in range(num_products):
+                for _ in range(number):
                     linear(linear(x_RD, up_FD), down_DF)
                 seconds.append(time.perf_counter() - began)
-        flops = num_products * 2 * (2 * ROWS * shape.hidden * shape.inner)
+        flops = number * 2 * (2 * ROWS * shape.hidden * shape.inner)
         rates[str(dtype).removeprefix("torch.")] = flops / statistics.median(seconds)
     return rates

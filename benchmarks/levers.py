@@ -34,6 +34,7 @@ class Lever:
         off: functions of `openmed.networks.fast.exchange` that shall find nothing to exchange.
         backbone, data, module: changed settings.
         environment: variables of the process.
+        compiled: the encoder goes through `torch.compile`, for shapes that change; its warm-up is not timed but told.
     """
 
     off: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Lever:
     flush_denormals: bool = False
     torch_dropout: bool = False
     threads: int | None = None
+    compiled: bool = False
 
 
 AS_IT_IS = "as it is"
@@ -66,37 +68,41 @@ LEVERS: Mapping[str, Lever] = {
         environment={"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
     ),
     "one thread": Lever(threads=1),
+    "torch.compile": Lever(compiled=True),
+    "torch.compile of PEFT's and transformers' own code": Lever(module={"fast": False}, compiled=True),
 }
 
 
 def main(names: list[str]) -> None:
     """Measure in turns and print a line for each lever."""
     chosen = {name: LEVERS[name] for name in [AS_IT_IS, *(names or [n for n in LEVERS if n != AS_IT_IS])]}
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     for _ in range(NUM_RUNS):
         for name, lever in chosen.items():
             results[name].append(_in_environment(lever))
     best = max(result["matrix_rate"] for runs in results.values() for result in runs)
     base = _at(results[AS_IT_IS], best)
-    print(f"best matrix rate {best / 1e12:.3f} TFLOP/s (bfloat16), medians of {NUM_RUNS} runs")
-    print(f"{'':56}tokens/s  at best rate  times as it is  padding  peak MB")
+    arithmetic = results[AS_IT_IS][0]["dtype"]
+    print(f"best matrix rate {best / 1e12:.3f} TFLOP/s ({arithmetic}), medians of {NUM_RUNS} runs")
+    print(f"{'':56}tokens/s  at best rate  times as it is  padding  peak MB  warm-up s")
     for name, runs in results.items():
         tokens, scaled = statistics.median(r["tokens_per_second"] for r in runs), _at(runs, best)
         padding, peak = runs[0]["padding"], statistics.median(r["peak_mb"] for r in runs)
-        print(f"{name:56}{tokens:8,.0f}{scaled:14,.0f}{scaled / base:16.2f}{padding:9.1%}{peak:9,.0f}")
+        warm = statistics.median(run["warmup_seconds"] for run in runs)
+        print(f"{name:56}{tokens:8,.0f}{scaled:14,.0f}{scaled / base:16.2f}{padding:9.1%}{peak:9,.0f}{warm:11.1f}")
 
 
-def _at(runs: list[dict[str, float]], best: float) -> float:
+def _at(runs: list[dict[str, Any]], best: float) -> float:
     return statistics.median(run["tokens_per_second"] * best / run["matrix_rate"] for run in runs)
 
 
-def _in_environment(lever: Lever) -> dict[str, float]:
+def _in_environment(lever: Lever) -> dict[str, Any]:
     with patch.dict("os.environ", lever.environment):
         return in_fresh_process(_measure, lever)
 
 
-def _measure(lever: Lever) -> dict[str, float]:
-    """{tokens_per_second, matrix_rate, padding, peak_mb} of some steps of training."""
+def _measure(lever: Lever) -> dict[str, Any]:
+    """{tokens_per_second, matrix_rate, padding, peak_mb, warmup_seconds, dtype} of some steps of training."""
     import resource
     from contextlib import ExitStack
 
@@ -105,7 +111,9 @@ def _measure(lever: Lever) -> dict[str, float]:
 
     import openmed
     from openmed.modules import NerModule
+    from openmed.networks.precision import best_dtype
 
+    dtype = best_dtype("cpu")
     torch.set_flush_denormal(lever.flush_denormals)
     if lever.threads is not None:
         torch.set_num_threads(lever.threads)
@@ -123,25 +131,30 @@ def _measure(lever: Lever) -> dict[str, float]:
             optim={"lr": 2e-3},
             info=data.info.as_dict(),
             unit="sentences",
-            **{"frozen_dtype": "bfloat16", **lever.module},
+            **{"frozen_dtype": str(dtype).removeprefix("torch."), **lever.module},
         )
+    if lever.compiled:
+        module.network.transformer.base_model.compile(dynamic=True)
     optimizer = module.configure_optimizers()
-    a, b = torch.randn(4096, 384, dtype=torch.bfloat16), torch.randn(1536, 384, dtype=torch.bfloat16)
-    seconds, tokens, positions = 0.0, 0, 0
+    a, b = torch.randn(4096, 384, dtype=dtype), torch.randn(1536, 384, dtype=dtype)
+    seconds, warmup_seconds, tokens, positions = 0.0, 0.0, 0, 0
     rates: list[float] = []
     for number, batch in enumerate(data.train_dataloader()):
         began = time.perf_counter()
         linear(a, b)
         rates.append(2 * a.numel() * b.shape[0] / (time.perf_counter() - began))
         began = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = module.loss(module(batch), batch.tag_ids)
         loss.backward()
         module.configure_gradient_clipping(optimizer, 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        if number >= WARMUP_STEPS:
-            seconds += time.perf_counter() - began
+        took = time.perf_counter() - began
+        if number < WARMUP_STEPS:
+            warmup_seconds += took
+        else:
+            seconds += took
             tokens, positions = tokens + batch.num_tokens, positions + batch.input_ids.numel()
         if tokens >= STEPS_TOKENS:
             break
@@ -149,6 +162,8 @@ def _measure(lever: Lever) -> dict[str, float]:
         "tokens_per_second": tokens / seconds,
         "matrix_rate": statistics.median(rates),
         "padding": 1 - tokens / positions,
+        "warmup_seconds": warmup_seconds,
+        "dtype": str(dtype).removeprefix("torch."),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

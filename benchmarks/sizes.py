@@ -1,14 +1,20 @@
 """How much each row of `make bench` does: enough for steady numbers, little enough for 20 minutes on two cores.
 
-sizes = Sizes()            # as published
-sizes = Sizes.tiny()       # to see that everything runs
+sizes = Sizes()                        # as published
+sizes = Sizes.for_machine(1.2e11)      # on a machine that multiplies matrices at 0.12 TFLOP/s: less of what takes long
+sizes = Sizes.tiny()                   # to see that everything runs
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.marks import WARMUP_STEPS
+
+PUBLISHED_RATE = 3.5e11
+"""FLOP/s of the machine that the sizes were chosen on, in the arithmetic that it trains in."""
+LEAST = 0.2
+"""Share of the sizes that is worth timing at all."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,13 @@ class Sizes:
         build_megabytes: of raw text that is built.
         growth: how many times the corpus is repeated.
         growth_pieces: text pieces of a timed training on it.
-        products: matrix products timed at a time.
+        products: matrix products timed at a time, at most.
     """
 
     runs: int = 3
     pieces: int = 45_000
     peer_steps: int = WARMUP_STEPS + 15
-    grouped_steps: int = WARMUP_STEPS + 32
+    grouped_steps: int = WARMUP_STEPS + 42
     equal_steps: int = 14
     tagger_steps: int = 150
     documents: int = 110
@@ -46,9 +52,31 @@ class Sizes:
     dapt_steps: int = WARMUP_STEPS + 12
     dapt_peer_steps: int = WARMUP_STEPS + 4
     build_megabytes: float = 3.0
-    growth: tuple[int, ...] = (1, 100)
+    growth: tuple[int, ...] = (1, 10, 100)
     growth_pieces: int = 15_000
     products: int = 40
+
+    @classmethod
+    def for_machine(cls, flops_per_second: float) -> Sizes:
+        """Shorter timings on a slower machine, so that it needs no more than twice the time; never longer ones.
+
+        Args:
+            flops_per_second: that it multiplies matrices at, in the arithmetic that it trains in.
+        """
+        sizes = cls()
+        share = min(1.0, max(LEAST, flops_per_second / PUBLISHED_RATE))
+
+        def behind_warmup(steps: int) -> int:
+            return WARMUP_STEPS + max(3, round(share * (steps - WARMUP_STEPS)))
+
+        return replace(
+            sizes,
+            pieces=round(share * sizes.pieces),
+            peer_steps=behind_warmup(sizes.peer_steps),
+            dapt_steps=behind_warmup(sizes.dapt_steps),
+            dapt_peer_steps=behind_warmup(sizes.dapt_peer_steps),
+            growth_pieces=round(share * sizes.growth_pieces),
+        )
 
     @classmethod
     def tiny(cls) -> Sizes:

@@ -6,7 +6,9 @@ import io
 import json
 
 import pytest
+from benchmarks.marks import WARMUP_STEPS
 from benchmarks.rows import LESS_IS_BETTER, MORE_IS_BETTER, interleaved, is_met, make_row, not_measured, times_better
+from benchmarks.sizes import LEAST, PUBLISHED_RATE, Sizes
 from benchmarks.table import number, print_rows
 from rich.console import Console
 
@@ -88,3 +90,17 @@ def test_numbers_are_short():
 
 def test_rows_are_json():
     assert json.loads(json.dumps(row())) == row()
+
+
+def test_a_slower_machine_times_less_and_none_times_more():
+    published = Sizes()
+    assert Sizes.for_machine(PUBLISHED_RATE) == Sizes.for_machine(100 * PUBLISHED_RATE) == published
+    half, least = Sizes.for_machine(PUBLISHED_RATE / 2), Sizes.for_machine(1.0)
+    assert half.pieces == published.pieces / 2
+    assert WARMUP_STEPS < least.peer_steps < half.peer_steps < published.peer_steps
+    assert least.pieces == LEAST * published.pieces
+    assert (least.runs, least.documents, least.grouped_steps) == (
+        published.runs,
+        published.documents,
+        published.grouped_steps,
+    )
