@@ -21,6 +21,7 @@ from openmed.errors import BackboneError, ConfigError
 from openmed.networks import BackboneSpec, LoraSpec
 from openmed.networks.backbone import load_encoder, load_masked_lm, weights_digest
 from openmed.networks.masked_lm import build_masked_lm
+from openmed.run_folder import HISTORY
 from openmed.training.callbacks import Throughput
 from openmed.training.run import train
 
@@ -148,12 +149,25 @@ def test_utilisation_is_told_where_the_peak_is_known():
     assert throughput.mfu == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("settings", [(), ("trainer.accumulate_grad_batches=3",)], ids=["each batch", "accumulated"])
-def test_a_signalled_run_goes_on_exactly(text, tmp_path, settings):
-    settings = ("trainer.max_epochs=2", "backbone.dropout=0.1", "trainer.val_check_interval=null", *settings)
+AT_THE_END = "trainer.val_check_interval=null"
+
+
+@pytest.mark.parametrize(
+    ("step", "settings"),
+    [
+        (4, (AT_THE_END,)),
+        (4, (AT_THE_END, "trainer.accumulate_grad_batches=3")),
+        (3, ("trainer.val_check_interval=5",)),
+        (4, ("trainer.val_check_interval=5",)),
+        (4, ("trainer.val_check_interval=1",)),
+    ],
+    ids=["each batch", "accumulated", "before a validation", "at a validation", "validated at each step"],
+)
+def test_a_signalled_run_goes_on_exactly(text, tmp_path, step, settings):
+    settings = ("trainer.max_epochs=2", "backbone.dropout=0.1", *settings)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(configure(text, whole, *settings), whole)
-    stop = {"_target_": "tests.training.runs.SignalAt", "step": 4, "name": "SIGTERM"}
+    stop = {"_target_": "tests.training.runs.SignalAt", "step": step, "name": "SIGTERM"}
     config = configure(text, broken, *settings, *(f"+callbacks.stop.{key}={value}" for key, value in stop.items()))
     with pytest.raises(SystemExit):
         train(config, broken)
@@ -163,6 +177,7 @@ def test_a_signalled_run_goes_on_exactly(text, tmp_path, settings):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert result_of(whole)["dev"] == result_of(broken)["dev"]
     assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
+    assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
 
 
 def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):

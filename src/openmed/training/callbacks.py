@@ -86,6 +86,8 @@ class ExactResume(L.Callback):
 class GracefulStop(L.Callback):
     """On SIGTERM (preemption) or Ctrl-C: finish the step, save, leave. A second signal leaves at once.
 
+    Where a validation is due after that step, it comes first.
+
     Args:
         path: the checkpoint to write, from which `resume=` goes on.
     """
@@ -95,6 +97,7 @@ class GracefulStop(L.Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._received: int | None = None
+        self._is_validated_first = False
         self._before: dict[int, Any] = {}
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -119,6 +122,26 @@ class GracefulStop(L.Callback):
             return
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # gradients that wait for the optimiser's step are in no checkpoint
+        loop = trainer.fit_loop
+        if loop.epoch_loop._should_check_val_fx(loop._data_fetcher):  # pyright: ignore[reportArgumentType]
+            self._is_validated_first = True  # Lightning would never make up for it
+            return
+        self._save_and_leave(trainer)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Behind a validation. The checkpoint is to say what one that Lightning writes at its end would say."""
+        if not self._is_validated_first:
+            return
+        loop = trainer.fit_loop.epoch_loop
+        loop._batches_that_stepped -= 1
+        for progress in (loop.batch_progress.current, loop.batch_progress.total):
+            progress.ready -= 1
+        self._save_and_leave(trainer)
+
+    def _save_and_leave(self, trainer: L.Trainer) -> None:
+        assert self._received is not None
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".stopping")
         trainer.save_checkpoint(temporary)
