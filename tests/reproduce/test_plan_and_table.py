@@ -76,7 +76,7 @@ def test_some_encoders_alone_bring_the_baseline_and_what_they_start_from():
     everything = {cell.name: cell for cell in list_cells(whole)}
     assert all(cell == everything[cell.name] for cell in list_cells(whole.of_encoders(["half", "full"])))
     assert whole.of_encoders(list(encoders)) == whole
-    with pytest.raises(ConfigError, match="plan 'p' has no encoder 'ful'.*full"):
+    with pytest.raises(ConfigError, match=r"plan 'p' has no encoder 'ful'.*full"):
         whole.of_encoders(["ful"])
 
 

@@ -14,8 +14,9 @@ from openmed.metrics.names import DEV_F1
 from openmed.search.state import Sweep
 from openmed.search.study import open_study, report, step_of
 from openmed.training.build import CALLBACK
-from openmed.training.callbacks import Pruned, Throughput, epochs_done
+from openmed.training.callbacks import Throughput, epochs_done
 from openmed.training.context import train_facts
+from openmed.training.stopping import Pruned
 
 
 def environment(sweep: Sweep, number: int) -> dict[str, str]:

@@ -28,9 +28,10 @@ from openmed.modules import DaptModule, NerModule
 from openmed.networks.precision import best_precision
 from openmed.run_folder import HISTORY
 from openmed.tracking import make_wandb_logger, run_name
-from openmed.training.callbacks import DevLine, EpochLines, ExactResume, GracefulStop, Throughput
+from openmed.training.callbacks import DevLine, EpochLines, Throughput
 from openmed.training.history import History
 from openmed.training.result import task_of
+from openmed.training.stopping import ExactResume, GracefulStop
 
 LAST = "last.ckpt"
 HIGH_FOR_ALL_WEIGHTS = 1e-3

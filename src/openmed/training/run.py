@@ -21,7 +21,6 @@ from openmed.errors import RunError
 from openmed.run_folder import CONFIG
 from openmed.tracking import finish, log_summary
 from openmed.training.build import build_logger, set_threads
-from openmed.training.callbacks import Interrupted, Pruned
 from openmed.training.context import RunContext
 from openmed.training.energy import EnergyMeter, check_country, gpus_of
 from openmed.training.friendly import explain
@@ -29,6 +28,7 @@ from openmed.training.ner import train_tagger
 from openmed.training.outputs import shown
 from openmed.training.pretrain import pretrain
 from openmed.training.result import read_result, start_result, write_result
+from openmed.training.stopping import Interrupted, Pruned
 from openmed.writers import atomic_path
 
 log = logging.getLogger(__name__)
