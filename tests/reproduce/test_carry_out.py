@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 from tests.pretraining_text.packing import pack_text
 from typer.testing import CliRunner
 
@@ -90,6 +91,14 @@ def test_a_pretraining_goes_on_from_another(plan, tmp_path):
     assert tagger["parents"] == [lora["run_id"], head["run_id"]]
 
 
+def test_two_at_once_are_refused(plan, tmp_path):
+    """The second would take the first one's runs for broken off."""
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".lock"), pytest.raises(RunError, match=r"another reproduce is at work in .*out.*--out"):
+        carry_out(plan, out)
+
+
 def test_other_settings_and_other_data_are_other_cells(plan, tmp_path):
     keys = cell_keys(plan)
     other = cell_keys(replace(plan, train=("test=true", *SMALL, "optim.lr=1e-4")))
@@ -116,7 +125,7 @@ def test_a_plan_is_shown_before_it_is_carried_out(tmp_path):
     arguments = ["reproduce", str(own), "--out", str(tmp_path / "out"), "--plan"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    assert "5 open" in shown.output
+    assert "5 open; what they take is told as soon as" in shown.output
     rows = json.loads(CliRunner().invoke(app, [*arguments, "--seeds", "1", "--json"]).stdout)
     assert [row["cell"] for row in rows] == ["dapt/tiny/lora", "ner/tiny/none/demo/1", "ner/tiny/lora/demo/1"]
     assert not any(row["done"] for row in rows)

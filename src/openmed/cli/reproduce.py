@@ -109,8 +109,14 @@ def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
     console.print(table)
     still = [row["seconds"] for row in rows if not row["done"]]
     known = [value for value in still if value is not None]
-    unknown = f", and {len(still) - len(known)} runs whose like has not been done" if len(known) < len(still) else ""
-    console.print(f"{len(still)} open: about {sum(known) / 60:.0f} minutes{unknown}")
+    if not still:
+        console.print("nothing is open")
+    elif not known:
+        console.print(f"{len(still)} open; what they take is told as soon as the first of each kind is done")
+    else:
+        rest = len(still) - len(known)
+        unknown = f", and {rest} runs whose like has not been done" if rest else ""
+        console.print(f"{len(still)} open: about {sum(known) / 60:.0f} minutes{unknown}")
 
 
 def _command(plan: str, given: Mapping[str, Any]) -> str:

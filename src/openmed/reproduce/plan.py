@@ -164,7 +164,7 @@ class Plan:
                 raise ConfigError(f"plan {self.name!r} has no encoder {name!r}", mend=nearest(name, self.encoders))
         kept = {self.baseline, *names}
         needed: set[str] = set()
-        for name, encoder in reversed(self.encoders.items()):  # what is started from stands first
+        for name, encoder in reversed(list(self.encoders.items())):  # what is started from stands first
             if name in kept | needed:
                 needed |= {other for other in (encoder.start, encoder.of) if other is not None}
         encoders = {

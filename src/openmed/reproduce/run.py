@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from openmed.corpora import load_spec
 from openmed.corpora.load import split_hashes
 from openmed.data.text import PACKED
@@ -39,9 +41,17 @@ def carry_out(plan: Plan, out: Path, *, results: Path | None = None, tell: Tell 
     """Do what is not done yet. Returns cell -> outcome, of this plan's cells.
 
     Raises:
-        RunError: a cell failed; what was done stays, and the same call goes on.
+        RunError: a cell failed; what was done stays, and the same call goes on. Another call is at work in this folder.
     """
-    place = results or out / "results.json"
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            return _carry_out(plan, out, results or out / "results.json", tell)
+    except Timeout:
+        raise RunError(f"another reproduce is at work in {out}", mend="wait for it, or give another --out") from None
+
+
+def _carry_out(plan: Plan, out: Path, place: Path, tell: Tell) -> Results:
     cells = {cell.name: cell for cell in list_cells(plan)}
     keys = cell_keys(plan)
     done = read_results(place)
