@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure every row on the CPU, print them, write benchmarks/results/cpu.json and cpu.png.
+"""`python -m benchmarks`: measure every row on the CPU, print them, write cpu.json, cpu.md and cpu.png.
 
     python -m benchmarks                          # all rows, under 20 minutes on two cores: what `make bench` runs
     python -m benchmarks --only train-query-value predict
@@ -27,6 +27,7 @@ from benchmarks.growth import growth
 from benchmarks.plot import plot_ratios
 from benchmarks.prediction import predict
 from benchmarks.process import call, in_ready_process
+from benchmarks.report import page
 from benchmarks.rows import Row, not_measured
 from benchmarks.sizes import Sizes
 from benchmarks.table import print_ceiling, print_rows
@@ -87,8 +88,9 @@ def main() -> None:
         results = {**facts, "minutes": minutes, "sizes": asdict(sizes)}
         results |= {"rows": rows, "failures": failures, "ceiling": found}
         (out / "cpu.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        (out / "cpu.md").write_text(page(results), encoding="utf-8")
         plot_ratios(rows, out / "cpu.png")
-        print(f"wrote {out / 'cpu.json'} and {out / 'cpu.png'}")
+        print(f"wrote {out / 'cpu.json'}, cpu.md and cpu.png")
     for name, problem in failures.items():
         print(f"FAILED {name}: {problem}", file=sys.stderr)
     sys.exit(1 if failures else 0)
@@ -115,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed against the peers, on the CPU.")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--tiny", action="store_true", help="the least that runs; the numbers mean nothing")
-    parser.add_argument("--out", type=Path, help=f"folder for cpu.json and cpu.png (of all rows: {RESULTS.name}/)")
+    parser.add_argument("--out", type=Path, help=f"folder for what is written (of all rows: {RESULTS.name}/)")
     return parser.parse_args()
 
 

@@ -1,0 +1,28 @@
+"""The page of a bench says what its JSON says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import benchmarks
+from benchmarks.report import page
+
+RESULTS = Path(benchmarks.__file__).parent / "results"
+
+
+def test_the_published_page_is_that_of_the_published_results():
+    results = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    assert (RESULTS / "cpu.md").read_text(encoding="utf-8") == page(results), "make bench writes both"
+
+
+def test_every_row_note_and_share_is_told():
+    results = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    results["failures"] = {"encode": "DataError: not here"}
+    written = page(results)
+    lines = [line for line in written.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == [row["name"] for row in results["rows"]]
+    assert all(row["note"] in written for row in results["rows"] if row.get("note"))
+    assert "Failed: encode: DataError: not here" in written
+    assert written.count("MFLOP a token") == len(results["ceiling"]["shares"])
+    assert sum(line.endswith("| missed |") for line in lines) == sum(row["met"] is False for row in results["rows"])
