@@ -20,10 +20,11 @@ def page(results: Mapping[str, Any]) -> str:
     hardware, versions = results["hardware"], results["versions"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     machine = f"{hardware['cpu']}, {hardware['num_cores']} cores, {results['threads']} threads"
+    run = f"{results['minutes']:.1f} minutes in all; commit {results['git_commit']}"
     blocks = [
         "# Speed on the CPU",
         f"    {COMMAND}",
-        f"{machine}, {hardware['memory_gib']:g} GiB; {results['minutes']:.1f} minutes in all; commit {results['git_commit']}.",
+        f"{machine}, {hardware['memory_gib']:g} GiB; {run}.",
         f"{named}.",
         "\n".join(_table(results["rows"])),
         *(f"{row['name']}: {row['note']}." for row in results["rows"] if row.get("note")),

