@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from tests.strategies import texts
 
 from openmed.encoding import SPLITTERS, choose_splitter, split_sentences, split_words
-from openmed.encoding.words import words_of
+from openmed.encoding.words import is_lower_cased, words_of
 from openmed.errors import ConfigError
 from openmed.spans import Document
 
@@ -99,10 +99,11 @@ def test_choosing_a_splitter_stops_reading_after_enough_words():
     assert choose_splitter(endless(), max_words=100) == "edges"
 
 
-@given(texts())
+@pytest.mark.parametrize("lower_cased", [False, True])
+@given(text=texts())
 @settings(max_examples=80)
-def test_sentences_cover_all_but_spaces(text):
-    ranges = split_sentences(text)
+def test_sentences_cover_all_but_spaces(lower_cased, text):
+    ranges = split_sentences(text, lower_cased=lower_cased)
     assert_cover_all_but_spaces(text, ranges)
     assert all(text[start:end] == text[start:end].strip() != "" for start, end in ranges)
 
@@ -127,6 +128,28 @@ def test_sentences_cover_all_but_spaces(text):
 )
 def test_sentence_splitting_by_example(text, expected):
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one ends here. two (p < 0.05). 3 mice.", ["one ends here.", "two (p < 0.05).", "3 mice."]),
+        (
+            "growth of e. coli and p. syringae pv. tomato in fig. 2.",
+            ["growth of e. coli and p. syringae pv. tomato in fig. 2."],
+        ),
+        ("seen by smith et al. in bacillus sp. nov. here", ["seen by smith et al. in bacillus sp. nov.", "here"]),
+        ("RESULTS\nβ-actin was high. it fell at 5 μm.", ["RESULTS\nβ-actin was high.", "it fell at 5 μm."]),
+    ],
+)
+def test_lower_cased_text_is_cut_before_small_letters(text, expected):
+    assert is_lower_cased(text)
+    assert [text[start:end] for start, end in split_sentences(text, lower_cased=True)] == expected
+
+
+def test_a_text_with_a_capitalised_word_is_not_lower_cased():
+    assert not is_lower_cased("the gene of Arabidopsis. it")
+    assert is_lower_cased("DNA of p53, pH 7. it")
 
 
 def test_splitting_sentences_takes_time_in_proportion_to_the_text():

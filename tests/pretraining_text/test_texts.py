@@ -144,3 +144,10 @@ def test_documents_are_found_by_their_id(tmp_path):
 def test_runs_that_chance_would_find_are_refused():
     with pytest.raises(ConfigError, match="common phrases"):
         index(ngram=2)
+
+
+def test_marks_of_tokenised_text_are_no_words_for_the_rules_on_quality():
+    steps = pytest.importorskip("openmed.pretraining_text.steps", reason="datatrove (extra: text) is not installed")
+    running, tokenised = "Not at all (p<0.05), it was β-actin.", "Not at all ( p < 0.05 ) , it was β-actin ."
+    assert steps.SpacedWords().word_tokenize(tokenised) == ["Not", "at", "all", "p", "0.05", "it", "was", "β-actin"]
+    assert steps.SpacedWords().word_tokenize(running) == ["Not", "at", "all", "(p<0.05),", "it", "was", "β-actin."]

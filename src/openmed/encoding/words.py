@@ -20,9 +20,13 @@ _PUNCTUATION = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*|\S")
 _CHUNK = re.compile(r"\S+")
 _EDGE = re.compile(r"[^\w\s\u0300-\u036f]|_")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
+_SENTENCE_END_OF_ANY_CASE = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[^\W_])")
+_CAPITALISED = re.compile(r"[A-Z][a-z]")
 _ABBREVIATION = re.compile(
     r"\b(?:vs|cf|e\.g|i\.e|et al|Fig|Figs|approx|Dr|No|spp?|subsp|var|St|ca|resp|[A-Z])\.$"  # at most _LONGEST letters
 )
+_LOWER_ABBREVIATION = re.compile(_ABBREVIATION.pattern.replace("spp?|", "spp?|pv|ssp|"), re.IGNORECASE)
+"""In lower-cased text "no." is one, too: a sentence that ends in the word "no" is rarer than a number."""
 _LONGEST = 8
 
 
@@ -88,15 +92,26 @@ def choose_splitter(documents: Iterable[Document], *, max_words: int = 20_000) -
     return "edges" if kept > cut else "punctuation"
 
 
-def split_sentences(text: str) -> tuple[Range, ...]:
+def is_lower_cased(text: str) -> bool:
+    """Whether no word of it begins with a capital and goes on in small letters."""
+    return _CAPITALISED.search(text) is None
+
+
+def split_sentences(text: str, *, lower_cased: bool = False) -> tuple[Range, ...]:
     """Sentences of raw text by rule: an end mark, then space, then a capital or digit; common abbreviations kept.
 
     Used only where the corpus marks no sentences, to cut training windows at natural places.
+
+    Args:
+        lower_cased: capitals have been taken out of it, so a small letter may begin a sentence as well.
     """
+    ends, abbreviation = _SENTENCE_END, _ABBREVIATION
+    if lower_cased:
+        ends, abbreviation = _SENTENCE_END_OF_ANY_CASE, _LOWER_ABBREVIATION
     starts = [0]
-    for match in _SENTENCE_END.finditer(text):
+    for match in ends.finditer(text):
         mark_end = match.start() + 1
-        if not _ABBREVIATION.search(text, max(0, mark_end - _LONGEST), mark_end):
+        if not abbreviation.search(text, max(0, mark_end - _LONGEST), mark_end):
             starts.append(match.end())
     ranges = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

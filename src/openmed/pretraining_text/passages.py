@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from openmed.encoding.backend import plain_twin
-from openmed.encoding.words import split_sentences
+from openmed.encoding.words import is_lower_cased, split_sentences
 from openmed.errors import ConfigError
 
 SHORT = "passage_too_short"
@@ -65,7 +65,7 @@ class PassageCutter:
 
     def _sentences(self, paragraphs: Sequence[str], losses: Counter[str]) -> Iterator[tuple[str, int, bool]]:
         """Each sentence with its number of tokens, and whether it opens a paragraph."""
-        cut = [[paragraph[start:end] for start, end in split_sentences(paragraph)] for paragraph in paragraphs]
+        cut = [_cut_sentences(paragraph) for paragraph in paragraphs]
         encodings = iter(self._encode([sentence for part in cut for sentence in part], add_special_tokens=False))
         for sentences in cut:
             for number, sentence in enumerate(sentences):
@@ -87,3 +87,8 @@ class PassageCutter:
                 yield sentence[begin:end].strip(), at - first
                 first, begin = at, end
         yield sentence[begin:].strip(), len(encoding.ids) - first
+
+
+def _cut_sentences(paragraph: str) -> list[str]:
+    ranges = split_sentences(paragraph, lower_cased=is_lower_cased(paragraph))
+    return [paragraph[start:end] for start, end in ranges]

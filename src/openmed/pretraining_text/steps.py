@@ -9,6 +9,7 @@ source, so they are the source's.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.writers.atomic import atomic_path
 
 TEXTS, PASSAGES, TOKENS = "texts", "passages", "tokens"
+_MARKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,10 @@ class Words(WordTokenizer):
 
 
 class SpacedWords(Words):
-    """What stands between spaces, as Gopher's rules count words."""
+    """What stands between spaces, as Gopher's rules count words; not marks alone, which tokenised text is full of."""
 
     def word_tokenize(self, text: str) -> list[str]:
-        return text.split()
+        return [word for word in text.split() if not _MARKS.fullmatch(word)]
 
 
 class Signatures(MinhashDedupSignature):
