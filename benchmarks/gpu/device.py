@@ -6,7 +6,6 @@ rating.flops, rating.source, rating.matrix_flops
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,10 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.timing import synchronise
+from openmed.networks.precision import data_sheet
 from openmed.tracking import git_commit, hardware, versions
 
-PEAKS = {r"H100.*HBM3": 989e12, r"H200(?! NVL)": 989e12, r"A100": 312e12}
-"""Dense bfloat16 FLOP/s of the data sheets, by what the device calls itself (the H100 that is meant is the SXM one)."""
 PEERS = ("accelerate", "tokenizers")
 
 
@@ -28,7 +26,7 @@ class Rating:
     """FLOP a second that the device can do at most.
 
     Attributes:
-        flops: what shares are taken of: the data sheet's, or the measured rate of a device that is not in `PEAKS`.
+        flops: what shares are taken of: the data sheet's, or the measured rate of a device that `data_sheet` does not know.
         source: which of the two.
         matrix_flops: of one large bfloat16 matrix product, measured.
     """
@@ -45,11 +43,6 @@ def rate_device(device: str, *, tiny: bool = False) -> Rating:
     if device == "cuda" and (flops := data_sheet(torch.cuda.get_device_name())):
         return Rating(flops, "data sheet, dense bfloat16", rate)
     return Rating(rate, f"measured: a bfloat16 product of {size}x{size} matrices", rate)
-
-
-def data_sheet(name: str) -> float | None:
-    """The peak of a device of that name, None where it is not known."""
-    return next((flops for pattern, flops in PEAKS.items() if re.search(pattern, name)), None)
 
 
 def facts(device: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from benchmarks.gpu import __main__ as program
-from benchmarks.gpu.device import Rating, data_sheet
+from benchmarks.gpu.device import Rating
 from benchmarks.gpu.language import Language, write_conll
 from benchmarks.gpu.measure import UNITS, check_losses, loss_difference
 from benchmarks.gpu.ours import TINY, Work
@@ -21,6 +21,7 @@ from benchmarks.gpu.timing import Budget, Clock, NotMeasured, Outcome, OutputsDi
 
 from openmed.encoding import PieceEncoder, split_words
 from openmed.networks.fast.lora import lora_forward
+from openmed.networks.precision import data_sheet
 from openmed.readers import read
 
 TOTALS = {

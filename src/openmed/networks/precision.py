@@ -1,11 +1,17 @@
-"""Which arithmetic a device is good at.
+"""Which arithmetic a device is good at, and how good.
 
-best_dtype("cpu")      # torch.bfloat16 on a CPU with AMX or AVX512-BF16, else torch.float32
+best_dtype("cpu")              # torch.bfloat16 on a CPU with AMX or AVX512-BF16, else torch.float32
+data_sheet("NVIDIA H200")      # 989e12
 """
 
 from __future__ import annotations
 
+import re
+
 import torch
+
+PEAKS = {r"H100.*HBM3": 989e12, r"H200(?! NVL)": 989e12, r"A100": 312e12}
+"""Dense bfloat16 FLOP/s of the data sheets, by what the device calls itself (the H100 that is meant is the SXM one)."""
 
 
 def best_dtype(device: str) -> torch.dtype:
@@ -23,3 +29,8 @@ def best_dtype(device: str) -> torch.dtype:
 def best_precision(device: str) -> str:
     """The same in the words of Lightning's Trainer: "bf16-mixed" or "32-true"."""
     return "bf16-mixed" if best_dtype(device) == torch.bfloat16 else "32-true"
+
+
+def data_sheet(name: str) -> float | None:
+    """Dense bfloat16 FLOP/s of a device of that name, as its maker states them; None where they are not known here."""
+    return next((flops for pattern, flops in PEAKS.items() if re.search(pattern, name)), None)

@@ -16,6 +16,7 @@ from openmed.errors import ConfigError
 from openmed.metrics.names import score_name
 from openmed.modules import DaptModule
 from openmed.networks import LoraSpec
+from openmed.networks.precision import data_sheet
 from openmed.tracking import artefact_name, log_artefact, log_dataset, log_summary
 from openmed.training.build import (
     build_dapt_module,
@@ -76,13 +77,15 @@ def pretrain(context: RunContext) -> float:
 
 
 def _peak_flops(trainer: L.Trainer, precision: str) -> float | None:
-    """Of one device, as its maker states it; None for a CPU and for what Lightning has no figure of.
+    """Of one device, as its maker states it; None for a CPU and for what there is no figure of.
 
     Each process counts its own tokens, so they are set against its own device.
     """
     device = trainer.strategy.root_device
     if device.type != "cuda":
         return None
+    if precision == "bf16-mixed" and (known := data_sheet(torch.cuda.get_device_name(device))):
+        return known  # Lightning looks for an H200 by names that it does not bear
     from lightning.fabric.utilities.throughput import get_available_flops
 
     peak = get_available_flops(device, torch.bfloat16 if precision == "bf16-mixed" else torch.float32)
