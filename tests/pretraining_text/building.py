@@ -1,17 +1,21 @@
 """Small sources and mixes of our own, for tests of a whole build.
 
 mix = Mix.read(write_sources(tmp_path / "sources")); know_one_split(monkeypatch); build(mix, out); passages(out)
+source = know_corpus(monkeypatch, write_corpus(tmp_path / "train.jsonl", long_texts(0, 30)))
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from openmed.corpora import CorpusSpec
 from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text.mix import Source
 from openmed.pretraining_text.packed import PackedText
 from openmed.spans import Document
 
@@ -47,6 +51,25 @@ sources:
 """
     (folder / "mix.yaml").write_text(mix)
     return folder / "mix.yaml"
+
+
+def write_corpus(path: Path, texts: dict[str, str]) -> Path:
+    """JSON lines of a NER corpus: texts by the ids of their documents."""
+    lines = [{"id": id, "text": text, "entities": [[0, 1, "T"]] if text.strip() else []} for id, text in texts.items()]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def long_texts(first: int, number: int) -> dict[str, str]:
+    """Texts that make a passage each, by ids as of PubMed."""
+    return {f"PMID-{n}": " ".join(sentence(n * 5 + k) for k in range(4)) for n in range(first, first + number)}
+
+
+def know_corpus(patch: pytest.MonkeyPatch, train: Path, **settings: Any) -> Source:
+    """The training split of `mine`, a corpus of that file, which is now the only one known."""
+    spec = CorpusSpec.from_mapping({"name": "mine", "train": str(train), "dev": str(train)} | settings)
+    patch.setattr("openmed.pretraining_text.sources.corpus.load_spec", lambda name: {"mine": spec}[name])
+    return Source("mine", "corpus", "mine")
 
 
 def know_one_split(patch: pytest.MonkeyPatch) -> None:

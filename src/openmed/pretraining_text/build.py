@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
+from openmed.pretraining_text.at_hand import bytes_at, check_at_hand, source_bytes
 from openmed.pretraining_text.claim import claim
 from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
 from openmed.pretraining_text.mix import MAX_TASKS, Mix
@@ -121,14 +122,9 @@ class _Build:
 
     def _check_sources(self) -> None:
         for source in self.mix.sources:
-            if not source.place.exists() and not any(parent.is_file() for parent in source.place.parents):
-                raise DataError(
-                    f"source {source.name!r} is not there",
-                    path=source.place,
-                    mend="set OPENMED_DATA to the folder that holds it, correct its path, or leave it out",
-                )
-        size = sum(_size(source.place) for source in self.mix.sources)
-        free = shutil.disk_usage(self.out).free + _size(self.out)  # what a broken-off build wrote counts as there
+            check_at_hand(source)
+        size = sum(source_bytes(source) for source in self.mix.sources)
+        free = shutil.disk_usage(self.out).free + bytes_at(self.out)  # what a broken-off build wrote counts as there
         if not (self.out / MANIFEST).is_file() and free < SPACE_NEEDED * size:
             raise DataError(
                 f"{free / 2**30:.1f} GiB are free, and {SPACE_NEEDED * size / 2**30:.1f} may be needed "
@@ -268,10 +264,3 @@ def _is_packed(folder: Path) -> bool:
     except DataError:
         return False
     return True
-
-
-def _size(place: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
-    if place.is_dir():
-        return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-    return place.stat().st_size if place.is_file() else 0

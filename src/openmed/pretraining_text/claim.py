@@ -5,15 +5,14 @@ parts = claim(Mix.read("..."), Path("outputs/pretrain_text"), done={0, 1, 2})   
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from openmed.errors import ConfigError
+from openmed.pretraining_text.at_hand import part_digests
 from openmed.pretraining_text.mix import Mix
-from openmed.pretraining_text.sources import files_of_part, list_files
 from openmed.writers.atomic import atomic_path
 
 STATE = "mix.json"  # not in work/, which may be deleted when all is done
@@ -40,7 +39,7 @@ def claim(mix: Mix, out: Path, done: Collection[int]) -> list[int]:
             mend="give another --out, or delete the folder",
         )
     parts = mix.num_parts() if begun is None or not done else [len(read) for read in begun["read"]]
-    read = [_digests(list_files(source.place), number) for source, number in zip(mix.sources, parts, strict=True)]
+    read = [part_digests(source, number) for source, number in zip(mix.sources, parts, strict=True)]
     if begun is not None and done:
         _check_unchanged(mix, out, begun["read"], read, done)
     mine = {"mix": content, "read": read}
@@ -48,17 +47,6 @@ def claim(mix: Mix, out: Path, done: Collection[int]) -> list[int]:
         with atomic_path(state) as temporary:
             temporary.write_text(json.dumps(mine), encoding="utf-8")
     return parts
-
-
-def _digests(files: list[Path], parts: int) -> list[str]:
-    """Of names and sizes of the files that each part reads."""
-    sizes = {file: file.stat().st_size if file.exists() else None for file in files}
-
-    def digest(part: int) -> str:
-        mine = [[str(file), sizes[file]] for file in files_of_part(files, part, parts)]
-        return hashlib.sha256(json.dumps(mine).encode()).hexdigest()
-
-    return [digest(part) for part in range(parts)]
 
 
 def _check_unchanged(mix: Mix, out: Path, before: list[list[str]], now: list[list[str]], done: Collection[int]) -> None:

@@ -22,6 +22,8 @@ import numpy as np
 from openmed.corpora import SPLITS, CorpusSpec, corpus_names, is_here, load_spec, load_split
 from openmed.errors import ConfigError
 from openmed.pretraining_text.normalise import normalise
+from openmed.pretraining_text.sources.corpus import CUSTOM
+from openmed.pretraining_text.sources.raw_text import pubmed_id
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.spans import Document
 from openmed.writers.atomic import atomic_path
@@ -29,7 +31,6 @@ from openmed.writers.atomic import atomic_path
 EVALUATED = ("dev", "test")
 SHORTEST = 7
 """Words of the shortest document that is looked for: fewer come together by chance."""
-NOT_CORPORA = ("custom", "demo")
 
 
 class Contamination(NamedTuple):
@@ -46,7 +47,7 @@ class ContaminationIndex:
     shorter: numbers of words of the documents that are shorter than a run.
     hashes: (num_runs,) uint64, sorted, distinct.
     owners: (num_runs,) int16, index into `splits` of the first split with the run.
-    documents: id of a document -> index of its split.
+    documents: id of a document, the PubMed identifier where it is one -> index of its split.
     splits: "<corpus>/<split>".
     missing: corpora with a split that was not at hand.
     """
@@ -79,7 +80,7 @@ class ContaminationIndex:
         owners = [np.empty(0, np.int16)]
         for split, document in texts:
             owner = splits.setdefault(split, len(splits))
-            documents.setdefault(document.group, owner)
+            documents.setdefault(pubmed_id(document.group) or document.group, owner)
             found = words(" ".join(normalise(document.text)))
             size = min(ngram, len(found))
             if size < SHORTEST:
@@ -133,7 +134,7 @@ def evaluated_splits() -> tuple[list[tuple[str, str]], list[str]]:
     here: list[tuple[str, str]] = []
     missing: list[str] = []
     for name in corpus_names():
-        if name in NOT_CORPORA:
+        if name == CUSTOM:
             continue
         spec = load_spec(name)
         splits = [split for split in EVALUATED if spec.split_file(split) is not None]

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 import yaml
 
-from openmed.corpora import data_folder
+from openmed.corpora import CorpusSpec, data_folder
 from openmed.errors import ConfigError, nearest
 from openmed.pretraining_text.sources import SOURCES, list_files
+from openmed.pretraining_text.sources.corpus import CORPUS, corpus_spec
 
 BYTES_PER_PART = 4_000_000
 """A source is read in about so many bytes a part: parts are what workers share, and what a broken-off build keeps."""
@@ -36,15 +37,16 @@ class Source:
     Args:
         name: in reports, unique.
         format: of `openmed.pretraining_text.sources.SOURCES`.
-        path: file, folder or archive; relative ones lie in the data folder (OPENMED_DATA).
+        path: file, folder or archive; relative ones lie in the data folder (OPENMED_DATA). Of the format "corpus" the
+            name of a corpus, whose training split is meant.
         options: of the format's reader.
         passages: how many to take (chosen by chance, by `seed`); None takes all.
         replace: the source's own marks -> what stands for them.
-        parts: in how many parts it is read, at most `MAX_PARTS`; None goes by its size on disk.
+        parts: in how many parts it is read, at most `MAX_PARTS`; None goes by its size on disk, and is 1 for a corpus.
         min_stop_words: different ones of the commonest English words that a passage must have; notes have few.
 
     Raises:
-        ConfigError: an unknown format, a number below 1, too many parts.
+        ConfigError: an unknown format or corpus, options of a corpus, a number below 1, too many parts.
     """
 
     name: str
@@ -67,11 +69,31 @@ class Source:
                 raise ConfigError(f"source {self.name!r}: {key}={value} must be at least 1")
         if self.parts is not None and self.parts > MAX_PARTS:
             raise ConfigError(f"source {self.name!r}: parts={self.parts} must be at most {MAX_PARTS}")
+        if self.format == CORPUS:
+            self._check_corpus()
+
+    def _check_corpus(self) -> None:
+        if self.options:
+            raise ConfigError(
+                f"source {self.name!r}: a corpus has no options, such as {next(iter(self.options))!r}",
+                mend="its training split is taken, whole: dev and test splits may not be pre-trained on",
+            )
+        try:
+            corpus_spec(self.path)
+        except ConfigError as error:
+            raise ConfigError(f"source {self.name!r}: {error.problem}", mend=error.mend) from error
+
+    @property
+    def corpus(self) -> CorpusSpec | None:
+        """The corpus whose training split the source is; None where it is of files."""
+        return corpus_spec(self.path) if self.format == CORPUS else None
 
     @property
     def place(self) -> Path:
-        """Where it is on this machine."""
+        """Where it is on this machine; of a corpus its name."""
         path = Path(self.path).expanduser()
+        if self.format == CORPUS:
+            return path
         return path if path.is_absolute() or path.exists() else data_folder() / path
 
     def num_parts(self, most: int = MAX_PARTS) -> int:
@@ -82,7 +104,7 @@ class Source:
         if self.parts is not None:
             return self.parts
         place = self.place
-        if not place.exists():  # a place within an archive
+        if self.format == CORPUS or not place.exists():  # the latter: a place within an archive
             return 1
         files = list_files(place)
         size = sum(file.stat().st_size for file in files)

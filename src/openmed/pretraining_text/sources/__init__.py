@@ -1,4 +1,5 @@
-"""Raw text for pre-training, one streaming reader per native format: files, compressed or not, folders, archives.
+"""Raw text for pre-training, one streaming reader per native format: files, compressed or not, folders, archives;
+and the training splits of NER corpora, by their names.
 
 for text in read_source("pubmed24n0001.xml.gz", format="medline", losses=losses): ...
 for text in read_part("pubmed", 3, 32, format="medline", losses=losses): ...
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from openmed.errors import ConfigError, DataError, nearest
 from openmed.pretraining_text.sources.arxiv import read_arxiv
 from openmed.pretraining_text.sources.clinicaltrials import read_clinicaltrials
+from openmed.pretraining_text.sources.corpus import CORPUS, read_corpus
 from openmed.pretraining_text.sources.jsonl import read_jsonl_texts
 from openmed.pretraining_text.sources.medline import read_medline
 from openmed.pretraining_text.sources.mimic import read_mimic
@@ -30,6 +32,7 @@ __all__ = ["SOURCES", "RawText", "files_of_part", "list_files", "read_part", "re
 SOURCES: Mapping[str, Callable[..., Iterator[RawText]]] = {
     "arxiv": read_arxiv,
     "clinicaltrials": read_clinicaltrials,
+    CORPUS: read_corpus,
     "jsonl": read_jsonl_texts,
     "medline": read_medline,
     "mimic": read_mimic,
@@ -48,7 +51,8 @@ def read_source(
     """Stream the texts of a file, of all files of a folder (in the order of their names) or of an archive.
 
     Args:
-        path: a file, which may end in `.gz` or `.xz`; a folder; an archive, or a place within one.
+        path: a file, which may end in `.gz` or `.xz`; a folder; an archive, or a place within one. Of the format
+            "corpus" the name of a corpus.
         format: one of `SOURCES`.
         losses: what is left out is counted here.
         options: of that format's reader.
@@ -106,6 +110,9 @@ def _texts(
     losses: Counter[str],
     options: Mapping[str, object],
 ) -> Iterator[RawText]:
+    if format == CORPUS:  # a name, and no place
+        yield from _blocks(read_corpus(path, losses=losses if part == 0 else Counter()), part, parts)
+        return
     with located(path) as place:
         files = list_files(place)
         if not files:
@@ -117,9 +124,12 @@ def _texts(
             losses = Counter()  # each part meets them all: the first one counts them
         mine = files_of_part(files, part, parts)
         texts = chain.from_iterable(SOURCES[format](file, losses=losses, **options) for file in mine)
-        for number, text in enumerate(texts):
-            if whole_files or number // BLOCK % parts == part:
-                yield text
+        yield from texts if whole_files else _blocks(texts, part, parts)
+
+
+def _blocks(texts: Iterable[RawText], part: int, parts: int) -> Iterator[RawText]:
+    """Every `parts`-th block of texts, from the `part`-th on."""
+    return (text for number, text in enumerate(texts) if number // BLOCK % parts == part)
 
 
 def _num_aside(place: Path, num_files: int) -> int:
