@@ -26,7 +26,7 @@ class Rating:
     """FLOP a second that the device can do at most.
 
     Attributes:
-        flops: what shares are taken of: the data sheet's, or the measured rate of a device that `data_sheet` does not know.
+        flops: what shares are taken of: the data sheet's, or the measured rate where that is not known.
         source: which of the two.
         matrix_flops: of one large bfloat16 matrix product, measured.
     """
