@@ -57,6 +57,16 @@ def test_the_shares_are_those_of_bert(rows):
     assert not (shown < 5).logical_and(shown != MASK).any()  # no random piece is a special token
 
 
+def test_no_batch_is_without_a_hidden_piece(rows):
+    """Its loss would be 0 / 0."""
+    rarely = masking(fraction=1e-9)
+    for seed in range(20):
+        batch = rarely.batch(rows[:1], np.random.default_rng(seed))
+        assert len(batch.positions) == 1
+        assert np.array_equal(restored(batch), rows[:1])
+        assert batch.labels.min() >= 5
+
+
 def test_the_same_generator_hides_the_same(rows):
     first, second = (masking().batch(rows, np.random.default_rng(7)) for _ in range(2))
     assert torch.equal(first.input_ids, second.input_ids)

@@ -104,9 +104,11 @@ class Masking:
         return cls(fraction, tokenizer.mask_token_id, special, begins)
 
     def batch(self, rows_BL: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
-        """Hide pieces of the rows, full of text, as `rng` has it."""
+        """Hide pieces of the rows, full of text, as `rng` has it: at least one, for a batch without has no loss."""
         ids = rows_BL.astype(np.int64).ravel()
         chosen = np.flatnonzero(self._chosen(rows_BL, rng))
+        if not len(chosen):
+            chosen = rng.choice(np.flatnonzero(~self.special[ids]), size=1)
         labels = ids[chosen]
         fate = rng.random(len(chosen))
         ids[chosen[fate < MASKED]] = self.mask_id
