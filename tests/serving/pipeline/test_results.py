@@ -100,6 +100,21 @@ def test_slurm_runs_it(job, predicted, tmp_path, monkeypatch):
     assert found(tmp_path / "out") == predicted
 
 
+@pytest.mark.slow
+def test_ray_makes_the_same_results(job, predicted, tmp_path):
+    """Two workers of a cluster that is this machine alone."""
+    ray = pytest.importorskip("ray", reason='ray is not installed (pip install "datatrove[ray]")')
+    from datatrove.executor import RayPipelineExecutor
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        RayPipelineExecutor(**job(tasks=2).begin(), workers=2, mem_per_cpu_gb=1).run()
+    finally:
+        ray.shutdown()
+    assert job(tasks=2).summary().tasks_done == 2
+    assert found(tmp_path / "out") == predicted
+
+
 def test_a_model_is_loaded_once_for_all_tasks_of_a_process_and_not_before(job, monkeypatch):
     loaded = []
 
