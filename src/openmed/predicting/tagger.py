@@ -46,6 +46,7 @@ class EntityTagger:
         view: what is decoded as one: "documents", or "sentences" (as the corpus or the rule cuts them).
 
     Attributes:
+        chunk: see above.
         losses: what tokenising could not represent of the texts tagged so far, by kind (`openmed.encoding`): it changes
             what the network sees of a word, never an offset.
     """
@@ -57,7 +58,7 @@ class EntityTagger:
         self.models = tuple(models)
         self.losses: Counter[str] = Counter()
         self._view = view
-        self._chunk = chunk
+        self.chunk = chunk
         alike: dict[tuple, list[Model]] = {}
         for model in models:
             alike.setdefault(model.cut, []).append(model)
@@ -80,7 +81,7 @@ class EntityTagger:
 
     def tag(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The same documents, in order, with predicted spans (and scores) instead of their own. Streams."""
-        for block in in_blocks(documents, size=self._chunk, length=lambda document: len(document.text)):
+        for block in in_blocks(documents, size=self.chunk, length=lambda document: len(document.text)):
             found: list[list[Span]] = [[] for _ in block]
             for one_pass in self._passes:
                 self.losses.update(one_pass.tag(block, self._view, found))

@@ -1,13 +1,14 @@
 """The documents of one input tagged so far, on disk a thousand at a time: what a killed job need not do again.
 
     parts = Parts(folder)
-    parts.num_documents     # written by an earlier run: pass over so many of the input
+    parts.num_read     # by an earlier run: pass over so many of the input
     parts.add(document, dropped)
+    parts.fail(document.id, "cannot be tagged (...)")
     for document in parts.documents(): ...
     parts.remove()
 
-A part is a file of JSON lines, which hold all of a document, and what was dropped of its entities beside it. It appears
-only when whole.
+A part is a file of JSON lines, which hold all of a document, and what was dropped of its entities beside it; the last
+line holds, too, what failed among them. It appears only when whole.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from openmed.readers import read_jsonl
 from openmed.spans import Document, Span
@@ -29,7 +31,7 @@ PART_DOCUMENTS = 1000
 PART_CHARACTERS = 4_000_000
 """A part ends where its texts reach this, too: what waits in memory has a bound."""
 DOCUMENTS, ENTITIES = "documents", "entities"
-_DROPPED = "dropped"
+_DROPPED, _FAILED = "dropped", "failed"
 
 
 class Parts:
@@ -38,18 +40,29 @@ class Parts:
 
     Attributes:
         counts: documents and entities added, in this run or before, and entities dropped by reason.
+        failed: (id, why) of the documents that could not be tagged, in this run or before.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = sorted(folder.glob("*.jsonl"))
-        self.counts = _counts(self._files)
+        self.counts: Counter[str] = Counter()
+        self.failed: list[tuple[str, str]] = []
+        for entry in _entries(self._files):
+            self.counts.update({DOCUMENTS: 1, ENTITIES: len(entry["entities"])}, **entry[_DROPPED])
+            self.failed += ((id, why) for id, why in entry.get(_FAILED, ()))
+        self._num_failed_written = len(self.failed)
         self._waiting: list[tuple[Document, Counter[str]]] = []
         self._num_characters = 0
 
     @property
     def num_documents(self) -> int:
         return self.counts[DOCUMENTS]
+
+    @property
+    def num_read(self) -> int:
+        """Documents of the input, those that failed among them."""
+        return self.num_documents + len(self.failed)
 
     def add(self, document: Document, dropped: Counter[str]) -> None:
         """One more, with what was dropped of its entities. Scores are rounded as on disk: a kill changes no digit."""
@@ -59,8 +72,12 @@ class Parts:
         if len(self._waiting) == PART_DOCUMENTS or self._num_characters >= PART_CHARACTERS:
             self._write()
 
+    def fail(self, id: str, why: str) -> None:
+        """The next one cannot be tagged."""
+        self.failed.append((id, why))
+
     def documents(self) -> Iterator[Document]:
-        """All of them, in order."""
+        """All that were tagged, in order."""
         return chain(chain.from_iterable(map(read_jsonl, self._files)), (document for document, _ in self._waiting))
 
     def leave_out(self, document: Document) -> None:
@@ -73,18 +90,19 @@ class Parts:
 
     def _write(self) -> None:
         file = self._folder / f"{len(self._files):06}.jsonl"
-        write_jsonl((document_json(document) | {_DROPPED: dropped} for document, dropped in self._waiting), file)
+        entries = [document_json(document) | {_DROPPED: dropped} for document, dropped in self._waiting]
+        if failed := self.failed[self._num_failed_written :]:
+            entries[-1][_FAILED] = failed
+        write_jsonl(entries, file)
         self._files.append(file)
+        self._num_failed_written = len(self.failed)
         self._waiting, self._num_characters = [], 0
 
 
-def _counts(files: Iterable[Path]) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _entries(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         with file.open(encoding="utf-8") as lines:
-            for entry in map(json.loads, lines):
-                counts.update({DOCUMENTS: 1, ENTITIES: len(entry["entities"])}, **entry[_DROPPED])
-    return counts
+            yield from map(json.loads, lines)
 
 
 def _rounded(span: Span) -> Span:

@@ -15,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from typing import Any
 from openmed.encoding import split_words
 from openmed.errors import DataError, OpenMedError, RunError
 from openmed.predicting import EntityTagger, Selection
-from openmed.serving.annotate import annotate
+from openmed.serving.annotate import annotate_each
 from openmed.serving.inputs import Reading, read_input
 from openmed.serving.job.estimate import estimate_documents
 from openmed.serving.job.journal import FOLDER, Entry, Journal
 from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts
 from openmed.serving.job.progress import shown
 from openmed.serving.job.targets import Words, put, refuse_others, remove, targets_of, writable
+from openmed.serving.job.work import Work
 from openmed.spans import Document
 from openmed.writers.atomic import atomic_path
 
@@ -60,30 +61,6 @@ class JobSummary:
     seconds: float
     tagged: int
     documents_per_second: float
-
-
-@dataclass
-class _Input:
-    """One file on its way; `num_before` of its documents were tagged by an earlier run."""
-
-    source: Path
-    target: Path
-    parts: Parts
-    errors: list[Entry] = field(default_factory=list)
-    losses: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.num_before = self.parts.num_documents
-
-    def fail(self, error: OpenMedError, document: str | None = None) -> None:
-        line = error.line if isinstance(error, DataError) else None
-        self.errors.append({"file": str(self.source), "document": document, "line": line, "error": str(error)})
-
-    def leave_out(self, document: Document, error: DataError) -> None:
-        """The format cannot hold it. What the error names as its file is a scratch one, gone by now."""
-        self.parts.leave_out(document)
-        mend = "choose another --to (jsonl holds every character), or take it out of the text"
-        self.fail(DataError(error.problem, path=self.source, text=error.text, mend=mend), document.id)
 
 
 def run_job(
@@ -158,28 +135,31 @@ class _Job:
         }
 
     def _tagged(self, pending: Mapping[Path, Path], journal: Journal) -> Iterator[Document]:
-        """Each document when it is tagged and kept; inputs are finished on the way."""
-        order: deque[tuple[_Input, bool]] = deque()
+        """Each document when it is tagged and kept; inputs are finished on the way, what cannot be tagged noted."""
+        order: deque[tuple[Work, bool]] = deque()
         """Of each document that the tagger has taken its input, and after an input's last one (input, True)."""
 
         def documents() -> Iterator[Document]:
             for source, target in pending.items():
                 journal.begin(target, source)
-                work = _Input(source, target, Parts(journal.parts(target)))
+                work = Work(source, target, Parts(journal.parts(target)))
                 for document in self._read(work):
                     order.append((work, False))
                     yield document
                 order.append((work, True))
 
-        for document in annotate(self.tagger, documents()):
+        for given, tagged in annotate_each(self.tagger, documents()):
             self._finish_ended(order, journal)
             work, _ = order.popleft()
-            work.parts.add(*self.selection(document))
-            yield document
+            if isinstance(tagged, str):
+                work.untagged(given, tagged)
+            else:
+                work.parts.add(*self.selection(tagged))
+                yield tagged
         self._finish_ended(order, journal)
 
-    def _read(self, work: _Input) -> Iterator[Document]:
-        """The input's documents that no earlier run has tagged. What is wrong is noted, and ends at most this input."""
+    def _read(self, work: Work) -> Iterator[Document]:
+        """The input's documents that no earlier run has read. What is wrong is noted, and ends at most this input."""
         try:
             documents = read_input(work.source, self.reading, refused=work.fail, losses=work.losses)
             yield from islice(documents, work.num_before, None)
@@ -188,14 +168,14 @@ class _Job:
         except OSError as error:
             work.fail(DataError(f"cannot be read ({error.strerror or error})", path=work.source))
 
-    def _finish_ended(self, order: deque[tuple[_Input, bool]], journal: Journal) -> None:
+    def _finish_ended(self, order: deque[tuple[Work, bool]], journal: Journal) -> None:
         while order and order[0][1]:
             work, _ = order.popleft()
             entry = self._finish(work, journal)
             if self.told is not None:
                 self.told(work.source, work.target, entry)
 
-    def _finish(self, work: _Input, journal: Journal) -> Entry:
+    def _finish(self, work: Work, journal: Journal) -> Entry:
         """Write an input's result from its parts."""
         if work.parts.num_documents or not work.errors:
             work.losses += self._put(work)
@@ -207,7 +187,7 @@ class _Job:
         work.parts.remove()
         return entry
 
-    def _put(self, work: _Input) -> Counter[str]:
+    def _put(self, work: Work) -> Counter[str]:
         try:
             return put(work.parts.documents(), work.target, self.to, self.words)
         except DataError:

@@ -25,6 +25,7 @@ from datatrove.pipeline.base import PipelineStep
 from openmed.errors import DataError, OpenMedError
 from openmed.predicting import EntityTagger, Selection, load
 from openmed.predicting.blocks import in_blocks
+from openmed.serving.annotate import tag_each
 from openmed.serving.inputs import Reading, read_input
 from openmed.serving.pipeline.names import (
     DOCUMENTS,
@@ -43,7 +44,6 @@ from openmed.writers.jsonl import span_json, write_jsonl
 
 BLOCK_DOCUMENTS = 256
 """Documents that are tagged together, and then go on: a block ends where either is reached."""
-_SOUND = "Aspirin relieves headache."
 
 
 class ReadInputs(PipelineStep):
@@ -131,26 +131,17 @@ class TagDocuments(PipelineStep):
             yield from block
 
     def _tag(self, tagger: EntityTagger, documents: list[Document]) -> None:
-        try:
-            found = list(tagger.tag(map(_text, documents)))
-        except Exception:  # whatever it is, it must not cost the other documents
-            found = [self._alone(tagger, document) for document in documents]
-        for document, text in zip(documents, found, strict=True):
-            if text is not None:
-                kept, dropped = self.selection(text)
-                document.metadata[ENTITIES] = [span_json(kept, span) for span in kept.spans]
-                self.stat_update(DOCUMENTS)
-                self.stat_update(ENTITIES, value=len(kept.spans))
-                for reason, number in dropped.items():
-                    self.stat_update(f"{DROPPED}{reason}", value=number)
-
-    def _alone(self, tagger: EntityTagger, document: Document) -> Text | None:
-        try:
-            return next(tagger.tag([_text(document)]))
-        except Exception as error:
-            tagger(_SOUND)  # raises where it is the tagger that is broken, and so ends the task: it is not done
-            document.metadata[ERROR] = f"cannot be tagged ({type(error).__name__}: {error})"
-            return None
+        # Where it is the tagger that is broken, this raises, and so ends the task: it is not done.
+        for document, tagged in zip(documents, tag_each(tagger, documents, _text), strict=True):
+            if isinstance(tagged, str):
+                document.metadata[ERROR] = tagged
+                continue
+            kept, dropped = self.selection(tagged)
+            document.metadata[ENTITIES] = [span_json(kept, span) for span in kept.spans]
+            self.stat_update(DOCUMENTS)
+            self.stat_update(ENTITIES, value=len(kept.spans))
+            for reason, number in dropped.items():
+                self.stat_update(f"{DROPPED}{reason}", value=number)
 
 
 def _length(document: Document) -> int:
