@@ -11,7 +11,7 @@ import pytest
 from tests.backbones import build_checkpoint, local_spec, save_model
 
 from openmed.networks import LoraSpec
-from openmed.predicting import load
+from openmed.predicting import EntityTagger, load
 from openmed.readers import read_jsonl
 from openmed.spans import Document
 
@@ -174,6 +174,36 @@ def test_a_broken_file_is_listed_and_the_others_are_done(predict, notes, tmp_pat
     (notes / "a.txt").write_text("mended")
     assert predict(notes, "--out", out).code == 0
     assert results(out) == ["a.jsonl", "b.jsonl"]
+
+
+def test_without_a_folder_a_broken_file_is_told_and_loses_no_other(predict, notes, tmp_path):
+    (notes / "b.txt").write_bytes(b"\xff")
+    (notes / "c.txt").write_text("p53")
+    (notes / "d.jsonl").write_text('{"text": "one"}\n{\n{"text": "three"}\n')
+    (notes / "e.csv").write_text("text\n")
+    result = predict(notes)
+    assert result.code == 1
+    assert [entry["text"] for entry in lines(result.out)] == [TEXT, "p53", "one", "three"]
+    of_file, of_line = result.err.splitlines()
+    assert of_file.startswith(f"error: {notes / 'b.txt'}: not UTF-8")
+    assert of_line.startswith(f"error: {notes / 'd.jsonl'}:2: ")
+
+
+def test_without_a_folder_a_document_that_the_tagger_stumbles_on_loses_itself_alone(predict, tmp_path, monkeypatch):
+    tag = EntityTagger.tag
+
+    def stumble(self, documents):
+        documents = list(documents)
+        if any(document.text == "stumble" for document in documents):
+            raise RuntimeError("stumbled")
+        return tag(self, documents)
+
+    monkeypatch.setattr(EntityTagger, "tag", stumble)
+    (tmp_path / "x.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in ("one", "stumble", "three")))
+    result = predict(tmp_path / "x.jsonl")
+    assert result.code == 1
+    assert [entry["text"] for entry in lines(result.out)] == ["one", "three"]
+    assert result.err == "error: document '2' cannot be tagged (RuntimeError: stumbled).\n"
 
 
 def test_json_sums_up_what_the_folder_holds(predict, notes, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.serving.jobs import do, errors_of, jsonl, results
 
+from openmed import serving
 from openmed.errors import DataError, RunError
 from openmed.readers import read
 from openmed.serving import expand_inputs, read_input, run_job
@@ -39,7 +40,7 @@ def test_a_file_that_the_disk_cannot_read_is_listed_too(tagger, inputs, tmp_path
             raise OSError(errno.EIO, "Input/output error")
         return read_input(path, *arguments, **settings)
 
-    monkeypatch.setattr(run, "read_input", reading)
+    monkeypatch.setattr(serving.inputs, "read_input", reading)
     assert do(tagger, inputs, tmp_path / "out").failed == 1
     (error,) = errors_of(tmp_path / "out")
     assert "c.txt: cannot be read (Input/output error)" in error["error"]

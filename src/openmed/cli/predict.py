@@ -11,18 +11,19 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openmed.errors import ConfigError
+from openmed.errors import ConfigError, OpenMedError
 
 if TYPE_CHECKING:
+    from openmed.predicting import EntityTagger
     from openmed.serving import JobSummary
     from openmed.spans import Document
 
@@ -80,13 +81,13 @@ def predict(
     """Tag text with one trained model, or several in one pass; offsets count the characters of the text as given.
 
     With --out a job that was stopped goes on when the same command is given again. What cannot be read or written is
-    listed in errors.jsonl there, everything else is done, and the exit code is 1.
+    listed in errors.jsonl there (without --out on standard error), everything else is done, and the exit code is 1.
     """
     models, names = _parted(model, files or [])
     inputs = [] if names == ["-"] else names
     _check(text, names, to, out)
     from openmed.predicting import Selection, load
-    from openmed.serving import Reading, annotate, expand_inputs, read_input, run_job
+    from openmed.serving import Reading, expand_inputs, read_sound, run_job
     from openmed.spans import Document
 
     selection, reading = Selection(threshold, overlaps.value), Reading(format, text_column, id_column)
@@ -100,16 +101,39 @@ def predict(
         )
         _report(summary, out, as_json=as_json)
         raise typer.Exit(1 if summary.failed else 0)
-    losses: Counter[str] = Counter()
+    failures, losses = _Failures(), Counter[str]()
     if inputs:
-        documents = (document for path in paths for document in read_input(path, reading, losses=losses))
+        read = (read_sound(path, reading, refused=failures, losses=losses) for path in paths)
+        documents = chain.from_iterable(read)
     else:
         documents = iter([Document("1", _given(text))])
     terminal = sys.stdout.isatty() or text is not None
     view = to is Output.view or (to is None and terminal and not as_json)
-    _print(map(selection, annotate(tagger, documents)), view=view)
+    _print(map(selection, _tagged(tagger, documents, failures)), view=view)
     if losses:
         print(_listed("not kept", losses), file=sys.stderr)
+    raise typer.Exit(1 if failures.number else 0)
+
+
+class _Failures:
+    """Prints what is wrong to standard error, and counts it. The rest goes on."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(self, error: OpenMedError) -> None:
+        self.number += 1
+        print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def _tagged(tagger: EntityTagger, documents: Iterable[Document], failures: _Failures) -> Iterator[Document]:
+    from openmed.serving import annotate_each
+
+    for given, tagged in annotate_each(tagger, documents):
+        if isinstance(tagged, str):
+            failures(OpenMedError(f"document {given.id!r} {tagged}"))
+        else:
+            yield tagged
 
 
 def _parted(model: Path, names: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -19,14 +19,22 @@ def in_blocks(documents: Iterable[Item], *, size: int, length: Callable[[Item], 
 
     Args:
         length: document -> characters of its text.
+
+    Raises:
+        Exception: what `documents` raises, after a block of those before.
     """
     block: list[Item] = []
     num_characters = 0
-    for document in documents:
-        block.append(document)
-        num_characters += length(document)
-        if len(block) == size or num_characters >= BLOCK_CHARACTERS:
+    try:
+        for document in documents:
+            block.append(document)
+            num_characters += length(document)
+            if len(block) == size or num_characters >= BLOCK_CHARACTERS:
+                yield block
+                block, num_characters = [], 0
+    except Exception:
+        if block:
             yield block
-            block, num_characters = [], 0
+        raise
     if block:
         yield block

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from openmed.errors import ConfigError, DataError, nearest
+from openmed.errors import ConfigError, DataError, OpenMedError, nearest
 from openmed.pretraining_text.sources.medline import read_medline
 from openmed.readers import READERS, detect_format, read
 from openmed.readers.csv import read_csv
@@ -127,6 +127,22 @@ def read_input(
         yield from read_jsonl(path, refused=refused, losses=losses)
     else:
         yield from read(path, format=format, losses=losses)
+
+
+def read_sound(
+    path: Path,
+    reading: Reading | None = None,
+    *,
+    refused: Callable[[OpenMedError], None],
+    losses: Counter[str] | None = None,
+) -> Iterator[Document]:
+    """As `read_input`, but nothing is raised: `refused` is told of all that is wrong, which ends at most this file."""
+    try:
+        yield from read_input(path, reading, refused=refused, losses=losses)
+    except OpenMedError as error:
+        refused(error)
+    except OSError as error:
+        refused(DataError(f"cannot be read ({error.strerror or error})", path=path))
 
 
 def format_of(path: Path, reading: Reading) -> str:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from openmed.encoding import split_words
-from openmed.errors import DataError, OpenMedError, RunError
+from openmed.errors import DataError, RunError
 from openmed.predicting import EntityTagger, Selection
 from openmed.serving.annotate import annotate_each
-from openmed.serving.inputs import Reading, read_input
+from openmed.serving.inputs import Reading, read_sound
 from openmed.serving.job.estimate import estimate_documents
 from openmed.serving.job.journal import FOLDER, Entry, Journal
 from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts
@@ -160,13 +160,8 @@ class _Job:
 
     def _read(self, work: Work) -> Iterator[Document]:
         """The input's documents that no earlier run has read. What is wrong is noted, and ends at most this input."""
-        try:
-            documents = read_input(work.source, self.reading, refused=work.fail, losses=work.losses)
-            yield from islice(documents, work.num_before, None)
-        except OpenMedError as error:
-            work.fail(error)
-        except OSError as error:
-            work.fail(DataError(f"cannot be read ({error.strerror or error})", path=work.source))
+        documents = read_sound(work.source, self.reading, refused=work.fail, losses=work.losses)
+        return islice(documents, work.num_before, None)
 
     def _finish_ended(self, order: deque[tuple[Work, bool]], journal: Journal) -> None:
         while order and order[0][1]:

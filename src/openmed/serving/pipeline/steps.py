@@ -26,7 +26,7 @@ from openmed.errors import DataError, OpenMedError
 from openmed.predicting import EntityTagger, Selection, load
 from openmed.predicting.blocks import in_blocks
 from openmed.serving.annotate import tag_each
-from openmed.serving.inputs import Reading, read_input
+from openmed.serving.inputs import Reading, read_sound
 from openmed.serving.pipeline.names import (
     DOCUMENTS,
     DROPPED,
@@ -68,15 +68,10 @@ class ReadInputs(PipelineStep):
     def _read(self, file: Path) -> Iterator[Document]:
         failed: list[OpenMedError] = []
         losses: Counter[str] = Counter()
-        try:
-            for text in read_input(file, self.reading, refused=failed.append, losses=losses):
-                yield from _failures(file, failed)
-                group = {GROUP: text.group} if text.group != text.id else {}
-                yield Document(text=text.text, id=text.id, metadata={FILE: str(file), **group})
-        except OpenMedError as error:
-            failed.append(error)
-        except OSError as error:
-            failed.append(DataError(f"cannot be read ({error.strerror or error})", path=file))
+        for text in read_sound(file, self.reading, refused=failed.append, losses=losses):
+            yield from _failures(file, failed)
+            group = {GROUP: text.group} if text.group != text.id else {}
+            yield Document(text=text.text, id=text.id, metadata={FILE: str(file), **group})
         yield from _failures(file, failed)
         for kind, number in losses.items():
             self.stat_update(f"{LOST}{kind}", value=number)
