@@ -25,7 +25,7 @@ def do(tagger: EntityTagger, folder: Path, out: Path, **settings) -> JobSummary:
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """What a user sees in the folder: path below it -> content."""
+    """What a user sees in the folder: path below it -> content. For what is hidden see `hidden`."""
     files = (path for path in out.rglob("*") if path.is_file())
     shown = {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
     return {name: content for name, content in shown.items() if not name.startswith(".")}

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from tests.serving.jobs import do, jsonl, results
+from tests.serving.jobs import do, hidden, jsonl, results
 from tests.serving.taggers import drawn_tagger
 
 from openmed.errors import ConfigError, DataError
@@ -26,9 +27,10 @@ class Killed(BaseException):
     """No handler of errors takes it for one."""
 
 
-def test_a_job_killed_at_any_write_goes_on_with_nothing_lost_or_doubled(tagger, inputs, tmp_path, monkeypatch):
+@pytest.mark.parametrize("to", ["jsonl", "brat"])
+def test_a_job_killed_at_any_write_goes_on_with_nothing_lost_doubled_or_left(tagger, inputs, tmp_path, monkeypatch, to):
     monkeypatch.setattr(parts, "PART_DOCUMENTS", 2)
-    do(tagger, inputs, tmp_path / "whole")
+    do(tagger, inputs, tmp_path / "whole", to=to)
     left = 0
 
     def killing(act):
@@ -44,21 +46,52 @@ def test_a_job_killed_at_any_write_goes_on_with_nothing_lost_or_doubled(tagger, 
 
         return acting
 
+    def removing(path: Path, remove=atomic._remove) -> None:
+        if left != 0:  # a killed process removes nothing
+            remove(path)
+
+    monkeypatch.setattr(atomic, "_remove", removing)
     monkeypatch.setattr(atomic, "_move", killing(atomic._move))
     monkeypatch.setattr(run.Journal, "_append", killing(run.Journal._append))
     num_killed = 0
     for at in range(1, 1000):
         out, left = tmp_path / f"out{at}", at
         try:
-            do(tagger, inputs, out)
+            do(tagger, inputs, out, to=to)
         except Killed:
             num_killed += 1
         else:
             break
         left = -1
-        do(tagger, inputs, out)
+        do(tagger, inputs, out, to=to)
         assert results(out) == results(tmp_path / "whole"), at
+        assert hidden(out) == hidden(tmp_path / "whole"), at
     assert num_killed > 30
+
+
+def test_a_folder_that_stepped_aside_when_the_job_was_killed_is_removed(tagger, tmp_path, monkeypatch):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "x.jsonl").write_text(jsonl([1]) + "{\n")
+    do(tagger, folder, out, to="brat")
+    (folder / "x.jsonl").write_text(jsonl([1, 2]))
+
+    def aside(temporary: Path, target: Path) -> None:
+        target.rename(temporary.with_suffix(".old"))
+        raise Killed
+
+    move = atomic._move
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_move", lambda *paths: (aside if paths[1].name == "x" else move)(*paths))
+        patch.setattr(atomic, "_remove", lambda path: None)
+        with pytest.raises(Killed):
+            do(tagger, folder, out, to="brat")
+    mine = {".y.jsonl.1-00000000.tmp", ".x.1-0000.tmp"}
+    for name in mine:
+        (out / name).touch()
+    do(tagger, folder, out, to="brat")
+    assert {path.name for path in out.iterdir()} == {"x", FOLDER} | mine
+    assert [document.id for document in read(out / "x")] == ["n1", "n2"]
 
 
 def test_what_stands_in_parts_is_not_tagged_again(wordpiece, inputs, tmp_path, short_parts):

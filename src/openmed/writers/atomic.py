@@ -2,17 +2,21 @@
 
 with atomic_path("result.json") as temporary:
     temporary.write_text(...)
+remove_left(folder, {"result.json"})     # by a process that was killed
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+
+_LEFT = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}\.(?:tmp|old)", re.DOTALL)
 
 
 @contextmanager
@@ -23,13 +27,34 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     another machine (all containers' processes have number 1): what a killed process left is never taken or removed.
     """
     target = Path(path)
+    with beside(target) as temporary:
+        yield temporary
+        _move(temporary, target)
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A hidden path in the target's folder to write a file or folder to. What is there at the end is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
-        _move(temporary, target)
     finally:
         _remove(temporary)
+
+
+def remove_left(folder: Path, names: Container[str]) -> None:
+    """Delete what killed processes left beside the files and folders of these names.
+
+    Only for one who alone may write them: what another process is writing looks the same.
+    """
+    for path in list(folder.iterdir()):
+        name = path.name
+        while left := _LEFT.fullmatch(name):  # a writer's temporary may be of another's
+            name = left[1]
+            if name in names:
+                _remove(path)
+                break
 
 
 def _move(temporary: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from openmed.errors import ConfigError, DataError
-from openmed.writers.atomic import atomic_path
+from openmed.writers.atomic import atomic_path, remove_left
 
 FOLDER = ".openmed"
 _SETTINGS = "job.json"
@@ -118,6 +118,7 @@ def claimed(out: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
     except Timeout:
         raise ConfigError(f"another process writes to {out}", mend="wait for it, or choose another --out") from None
     try:
+        remove_left(folder, {_SETTINGS, _LINES})
         _check_settings(out, folder / _SETTINGS, settings)
         yield folder
     finally:

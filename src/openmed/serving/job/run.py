@@ -29,10 +29,10 @@ from openmed.serving.job.estimate import estimate_documents
 from openmed.serving.job.journal import FOLDER, Entry, Journal
 from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts
 from openmed.serving.job.progress import shown
-from openmed.serving.job.targets import Words, put, refuse_others, remove, targets_of, writable
+from openmed.serving.job.targets import Words, files_of, put, refuse_others, remove, targets_of, writable
 from openmed.serving.job.work import Work
 from openmed.spans import Document
-from openmed.writers.atomic import atomic_path
+from openmed.writers.atomic import atomic_path, remove_left
 
 ERRORS = "errors.jsonl"
 """In the folder of results, where something failed: a line {file, document, line, error} for each thing."""
@@ -111,6 +111,8 @@ class _Job:
         if not (out / FOLDER).exists():  # before anything is written into a folder that is another's
             refuse_others(targets)
         with full_disk_told(out), Journal.claim(out, {**self._settings(), **settings}) as journal:
+            ours = (target for target in targets.values() if journal.is_ours(target))
+            remove_left(out, {ERRORS, *(file.name for target in ours for file in files_of(target))})
             pending = {source: target for source, target in targets.items() if not journal.is_done(target, source)}
             refuse_others({source: target for source, target in pending.items() if not journal.is_ours(target)})
             try:

@@ -18,7 +18,7 @@ from openmed.errors import DataError, OpenMedError
 from openmed.serving.inputs import TEXT, Reading, format_of, stem
 from openmed.spans import Document, Range
 from openmed.writers import write
-from openmed.writers.atomic import atomic_path
+from openmed.writers.atomic import atomic_path, beside
 
 Words = Callable[[Document], Sequence[Range]]
 _SUFFIXES = {
@@ -102,9 +102,9 @@ def put(documents: Iterable[Document], target: Path, to: str, words: Words) -> C
         with atomic_path(target) as temporary:  # the writer takes new folders only
             write(documents, temporary, format=to, losses=losses)
         return losses
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
-        write(documents, Path(scratch) / "pair", format=to, losses=losses)
-        for file in sorted((Path(scratch) / "pair").iterdir(), reverse=True):  # .txt, then .ann
+    with beside(target) as scratch:
+        write(documents, scratch / "pair", format=to, losses=losses)
+        for file in sorted((scratch / "pair").iterdir(), reverse=True):  # .txt, then .ann
             file.replace(target.with_suffix(file.suffix))
     return losses
 
