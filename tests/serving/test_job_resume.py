@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from openmed.predicting import EntityTagger, Selection
 from openmed.readers import read
 from openmed.serving.job import parts, run
 from openmed.serving.job.journal import FOLDER
+from openmed.serving.job.progress import Progress
 from openmed.writers import atomic
 
 
@@ -94,7 +96,7 @@ def test_a_folder_that_stepped_aside_when_the_job_was_killed_is_removed(tagger, 
     assert [document.id for document in read(out / "x")] == ["n1", "n2"]
 
 
-def test_what_stands_in_parts_is_not_tagged_again(wordpiece, inputs, tmp_path, short_parts):
+def test_what_stands_in_parts_is_not_tagged_again(wordpiece, inputs, tmp_path, short_parts, monkeypatch):
     class Stop(BaseException): ...
 
     tagged: list[str] = []
@@ -116,10 +118,15 @@ def test_what_stands_in_parts_is_not_tagged_again(wordpiece, inputs, tmp_path, s
     with pytest.raises(Stop):
         do(tagger_that_stops(9), inputs, tmp_path / "out")  # a, n0 to n2, c, n10 to n13
     assert tagged[-1] == "n13"
+    totals = []
+    monkeypatch.setattr(
+        run, "shown", lambda total: totals.append(total) or nullcontext(Progress(total, lambda *_: None))
+    )
     summary = do(tagger_that_stops(100), inputs, tmp_path / "out")
     assert summary.documents == 12
     times = Counter(tagged)
     assert times.total() == 12  # of d.jsonl two parts of two were on disk, and nothing else was begun
+    assert totals == [3]  # nor do the four count for the time left
     assert [document.id for document in read(tmp_path / "out" / "d.jsonl")] == [f"n{n}" for n in range(10, 17)]
 
 

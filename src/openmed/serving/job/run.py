@@ -27,7 +27,7 @@ from openmed.serving.annotate import annotate_each
 from openmed.serving.inputs import Reading, read_sound
 from openmed.serving.job.estimate import estimate_documents
 from openmed.serving.job.journal import FOLDER, Entry, Journal
-from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts
+from openmed.serving.job.parts import DOCUMENTS, ENTITIES, Parts, num_in_parts
 from openmed.serving.job.progress import shown
 from openmed.serving.job.targets import Words, files_of, put, refuse_others, remove, targets_of, writable
 from openmed.serving.job.work import Work
@@ -116,7 +116,7 @@ class _Job:
             pending = {source: target for source, target in targets.items() if not journal.is_done(target, source)}
             refuse_others({source: target for source, target in pending.items() if not journal.is_ours(target)})
             try:
-                with shown(estimate_documents(list(pending), self.reading)) as progress:
+                with shown(self._estimate_left(pending, journal)) as progress:
                     for _ in self._tagged(pending, journal):
                         progress.add(1)
             finally:
@@ -124,6 +124,12 @@ class _Job:
                 _write_errors(entries, out / ERRORS)
         lost = self.tagger.losses - lost_before
         return self._summary(entries, lost, time.monotonic() - began, progress.documents)
+
+    def _estimate_left(self, pending: Mapping[Path, Path], journal: Journal) -> float | None:
+        """About how many documents are still to be tagged."""
+        total = estimate_documents(list(pending), self.reading)
+        done = sum(num_in_parts(journal.parts(target)) for target in pending.values())
+        return None if total is None else max(total - done, 0.0)
 
     def _settings(self) -> dict[str, Any]:
         return {
