@@ -157,8 +157,18 @@ def test_out_never_overwrites(predict, notes, tmp_path):
 def test_two_inputs_of_one_name_are_not_written_over_each_other(predict, notes, tmp_path):
     (notes / "below").mkdir()
     (notes / "below" / "a.txt").write_text("p53")
-    check_failed(predict(notes, "--out", tmp_path / "tagged"), "two inputs would both be written to")
-    assert not (tmp_path / "tagged").exists()
+    out = tmp_path / "tagged"
+    check_failed(
+        predict(notes, "--out", out),
+        f"{notes / 'below' / 'a.txt'}: it and {notes / 'a.txt'} would both be written to {out / 'a.jsonl'}. ",
+        "Rename one of the two, or tag them by two commands, each with an --out of its own",
+    )
+    assert not out.exists()
+
+
+def test_an_input_given_twice_is_named(predict, notes, tmp_path):
+    result = predict(notes, notes / "b.txt", "--out", tmp_path / "tagged")
+    check_failed(result, f"{notes / 'b.txt'}: the input was given twice. Name it")
 
 
 def test_a_broken_file_is_listed_and_the_others_are_done(predict, notes, tmp_path):

@@ -173,6 +173,6 @@ def test_a_brat_folder_cannot_have_the_place_of_a_texts_copy(tagger, tmp_path):
     folder.mkdir()
     (folder / "a.txt").write_text("Aspirin helps")
     (folder / "a.txt.jsonl").write_text(jsonl([1]))
-    with pytest.raises(DataError, match=r"two inputs would both be written to .*/out/a\.txt"):
+    with pytest.raises(DataError, match=r"a\.txt\.jsonl: it and .*/a\.txt would both be written to .*/out/a\.txt\."):
         do(tagger, folder, tmp_path / "out", to="brat")
     assert do(tagger, folder, tmp_path / "other", to="csv").files == 2

@@ -40,19 +40,28 @@ def targets_of(files: Sequence[Path], out: Path, to: str, reading: Reading) -> d
     """Where each input's results go; no two share a place.
 
     Raises:
-        DataError: two would.
+        DataError: two would, or an input was given twice.
     """
     targets: dict[Path, Path] = {}
-    taken: set[Path] = set()
+    taken: dict[Path, Path] = {}
     for source in files:
         target = _target_of(source, out, to, is_text=_is_text(source, reading))
-        places = set(files_of(target))
-        if common := places & taken:
-            problem = f"two inputs would both be written to {common.pop()}"
-            raise DataError(problem, path=source, mend="tag them separately")
-        taken |= places
+        for place in files_of(target):
+            if place in taken:
+                raise _both(taken[place], source, place)
+            taken[place] = source
         targets[source] = target
     return targets
+
+
+def _both(first: Path, second: Path, place: Path) -> DataError:
+    if first.resolve() == second.resolve():
+        return DataError("the input was given twice", path=second, mend="name it, or the folder that holds it, once")
+    return DataError(
+        f"it and {first} would both be written to {place}",
+        path=second,
+        mend="rename one of the two, or tag them by two commands, each with an --out of its own",
+    )
 
 
 def refuse_others(targets: Mapping[Path, Path]) -> None:
