@@ -72,5 +72,6 @@ def main() -> None:
 
 def _paragraph(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk is full ({error.filename}): free some space and run the command again."
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}: free some space and run the command again."
     return str(error)
