@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openmed.errors import ConfigError, DataError
-from openmed.serving import Reading, expand_inputs, read_input
+from openmed.serving import Reading, expand_inputs, read_input, read_sound
 from openmed.serving.inputs import format_of
 from openmed.spans import Document
 
@@ -87,6 +87,53 @@ def test_broken_xml_is_refused_after_the_records_before(tmp_path):
     assert next(documents) == Document("7", "p53 in mice.\n\nAIM: To see.")
     with pytest.raises(DataError, match="not well-formed"):
         next(documents)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mend"),
+    [
+        ("x.txt", "p53 helps".encode("utf-16"), "utf-16"),
+        ("x.txt", "p53 hélps".encode("utf-16-be"), "utf-16"),
+        ("x.jsonl", '{"text": "p53"}\n'.encode("utf-16"), "utf-16"),
+        ("x.jsonl", '{"text": "p53"}\n'.encode("utf-16-le"), "utf-16"),
+        ("x.csv", "id,text\n7,p53\n".encode("utf-16"), "utf-16"),
+        ("x.csv", "id,text\n7,p53\n".encode("utf-16-le"), "utf-16"),
+        ("x.txt", "naïve".encode("latin1"), "latin1"),
+        ("x.txt", "café".encode("latin1"), "get the file again if it is cut off, else"),
+        ("x.txt", "naïve café".encode()[:-1], "What comes before is UTF-8: get the file again"),
+        ("x.txt", "naïve ".encode() + b"\xff, too", "What comes before is UTF-8: get the file again"),
+        ("x.csv", "id,naïve\n".encode("latin1"), "latin1"),
+    ],
+)
+def test_what_is_not_utf_8_is_told_how_it_is_mended(tmp_path, name, content, mend):
+    path = tmp_path / name
+    path.write_bytes(content)
+    refused: list[str] = []
+    assert list(read_sound(path, refused=lambda error: refused.append(str(error)))) == []
+    assert mend.lower() in refused[0].lower()
+    assert ("latin1" in refused[0]) == (mend in ("latin1", "get the file again if it is cut off, else"))
+    "".join(refused).encode()  # can be written to a list of errors
+
+
+def test_a_table_in_another_encoding_names_the_byte_and_its_place(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"id,text\n7,p53\n8,na\xefve\n")
+    with pytest.raises(DataError, match=r"x\.csv:3: not UTF-8: byte 0xef at character 2 of column 'text' "):
+        list(read_input(path))
+    path.write_bytes(b"id,t\xe9xt\n")
+    with pytest.raises(DataError, match=r"x\.csv:1: not UTF-8: byte 0xe9 at byte 4 of the header"):
+        list(read_input(path))
+
+
+def test_a_table_without_the_column_is_told_of_the_option(tmp_path):
+    path = write(tmp_path / "x.tsv", "pmid\tabstract\n7\tp53 helps\n")
+    with pytest.raises(
+        DataError, match=r"If it is a table, say --text-column, one of pmid, abstract; else say --format"
+    ):
+        one(path)
+    assert one(path, text_column="abstract") == [("1", "p53 helps")]
+    with pytest.raises(ConfigError, match=r"no column 'text'\. Say --text-column or --id-column: name one that it has"):
+        one(path, format="csv")
 
 
 def test_results_below_an_input_folder_are_no_inputs(tmp_path):

@@ -21,7 +21,7 @@ from itertools import groupby
 from os import PathLike
 
 from openmed.errors import ConfigError, DataError, nearest
-from openmed.readers.lines import DAMAGE, damaged, open_bytes
+from openmed.readers.lines import DAMAGE, UTF_16_MEND, conversion, damaged, looks_like_utf_16, open_bytes
 from openmed.readers.losses import TEXT_NOT_IN_FILE
 from openmed.spans import Document, Span
 
@@ -128,6 +128,7 @@ def _rows(
             first = file.readline()
             if not first.strip():
                 raise DataError("the file is empty", path=path, mend="its first line names the columns")
+            _check_header(first, path)
             separator = separator or max(SEPARATORS, key=first.count)
             columns = next(csv.reader([first.rstrip("\r\n")], delimiter=separator))
             yield 0, dict.fromkeys(columns, "")
@@ -146,13 +147,26 @@ def _rows(
             csv.field_size_limit(usual)
 
 
+def _check_header(line: str, path: str | PathLike[str]) -> None:
+    raw = line.encode(errors="surrogateescape")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start} of the header"
+        raise DataError(problem, path=path, line=1, mend=conversion(raw, error)) from error
+    if looks_like_utf_16(raw):
+        raise DataError("NUL characters in the header", path=path, line=1, mend=UTF_16_MEND)
+
+
 def _problem(cells: list[str], columns: list[str]) -> str | None:
     if len(cells) != len(columns):
         return f"a row of {len(cells)} cells below a header of {len(columns)}"
-    try:
-        "".join(cells).encode()
-    except UnicodeEncodeError:
-        return "not UTF-8"
+    for name, cell in zip(columns, cells, strict=True):
+        try:
+            cell.encode()
+        except UnicodeEncodeError as error:
+            byte = cell[error.start].encode(errors="surrogateescape")[0]
+            return f"not UTF-8: byte 0x{byte:02x} at character {error.start} of column {name!r}"
     return None
 
 

@@ -6,6 +6,7 @@ for block in byte_blocks("pubmed24n0001.xml.gz"): ...
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import lzma
 import zlib
@@ -19,6 +20,7 @@ from openmed.errors import DataError
 _BLOCK_SIZE = 1 << 16
 DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 """What the libraries raise of a compressed file that is cut off or altered."""
+UTF_16_MEND = "it looks like UTF-16, so convert it: iconv -f utf-16 -t utf-8 FILE > NEW"
 
 
 def open_bytes(path: str | PathLike[str]) -> BinaryIO:
@@ -89,6 +91,26 @@ def damaged(path: str | PathLike[str], error: Exception, line: int | None = None
     )
 
 
+def conversion(data: bytes, error: UnicodeDecodeError) -> str:
+    """How to mend bytes that are not UTF-8, by what they look like.
+
+    Args:
+        error: what decoding them raised.
+    """
+    if looks_like_utf_16(data):
+        return UTF_16_MEND
+    if not data[: error.start].isascii():
+        return "what comes before is UTF-8: get the file again, or replace the byte"
+    if error.end == len(data) and error.reason == "unexpected end of data":
+        return "get the file again if it is cut off, else convert it: iconv -f latin1 -t utf-8 FILE > NEW"
+    return "convert it, for instance: iconv -f latin1 -t utf-8 FILE > NEW"
+
+
+def looks_like_utf_16(data: bytes) -> bool:
+    """By the byte-order mark, or by many NUL bytes: every other one in English."""
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 4 * data.count(0) > max(len(data), 8)
+
+
 def _decode(raw: bytes, path: str | PathLike[str], number: int) -> str:
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -98,10 +120,9 @@ def _decode(raw: bytes, path: str | PathLike[str], number: int) -> str:
             path=path,
             line=number,
             text=raw.decode("utf-8", errors="replace").rstrip("\r\n"),
-            mend="convert the file, for instance: iconv -f latin1 -t utf-8 FILE > NEW",
+            mend=conversion(raw, error),
         ) from error
     if "\0" in line:
-        raise DataError(
-            "a NUL character", path=path, line=number, text=line, mend="remove it: the file is not plain text"
-        )
+        mend = UTF_16_MEND if looks_like_utf_16(raw) else "remove it: the file is not plain text"
+        raise DataError("a NUL character", path=path, line=number, text=line, mend=mend)
     return line.rstrip("\r\n")

@@ -23,7 +23,7 @@ from openmed.readers import READERS, detect_format, read
 from openmed.readers.csv import read_csv
 from openmed.readers.detect import SUFFIXES, data_files
 from openmed.readers.jsonl import read_jsonl
-from openmed.readers.lines import byte_blocks
+from openmed.readers.lines import byte_blocks, conversion
 from openmed.spans import Document
 
 TEXT, TABLE, MEDLINE = "text", "csv", "medline"
@@ -122,11 +122,18 @@ def read_input(
         for text in read_medline(path, losses=losses, titles=True):
             yield Document(text.pmid or text.id, text.text)
     elif format == TABLE:
-        yield from read_csv(path, text=reading.text_column, id=reading.id_column, refused=refused, losses=losses)
+        yield from _read_table(path, reading, refused, losses)
     elif format == "jsonl":
         yield from read_jsonl(path, refused=refused, losses=losses)
     else:
         yield from read(path, format=format, losses=losses)
+
+
+def _read_table(path: Path, reading: Reading, refused: Refused | None, losses: Counter[str]) -> Iterator[Document]:
+    try:
+        yield from read_csv(path, text=reading.text_column, id=reading.id_column, refused=refused, losses=losses)
+    except ConfigError as error:  # no such column
+        raise ConfigError(error.problem, mend=f"say --text-column or --id-column: {error.mend}") from error
 
 
 def read_sound(
@@ -166,6 +173,8 @@ def format_of(path: Path, reading: Reading) -> str:
         if error.mend is None or "format=" not in error.mend:
             raise
         mend = f"say --format, one of {', '.join(FORMATS)}"
+        if suffix in TABLE_SUFFIXES and len(columns := _header(path).split("\t")) > 1:
+            mend = f"if it is a table, say --text-column, one of {', '.join(columns)}; else {mend}"
         raise DataError(error.problem, path=path, line=error.line, text=error.text, mend=mend) from error
 
 
@@ -181,7 +190,7 @@ def decode_text(data: bytes, source: str | Path) -> str:
         raise DataError(
             f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start}",
             path=source,
-            mend="convert it, for instance: iconv -f latin1 -t utf-8 FILE > NEW",
+            mend=conversion(data, error),
         ) from error
 
 
