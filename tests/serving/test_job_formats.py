@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.backbones import INFO
 from tests.serving.jobs import do, results
+from tests.serving.taggers import drawn_tagger
 
+from openmed.predicting import EntityTagger
 from openmed.readers import read
 from openmed.serving.job.journal import FOLDER
-from openmed.spans import Span
+from openmed.spans import Document, Span
 
 ODD = {
     "emoji": "👩\u200d🔬 gave 😀aspirin😀 to 🧬",
@@ -23,6 +28,9 @@ ODD = {
     "empty": "",
     "blank": " \n\t ",
 }
+
+
+ODD_DOCUMENTS = [Document(name, text) for name, text in ODD.items()]
 
 
 def odd_inputs(folder: Path) -> Path:
@@ -61,6 +69,35 @@ def test_spans_come_back_from_pubtator_with_line_ends_as_spaces(tagger, tmp_path
     found = spans_of(read(tmp_path / "out" / "odd.pubtator"), empty=True)
     assert found == {name: tagger(text).spans for name, text in ODD.items()}
     assert summary.losses["character_written_as_space"] == 5 + 2
+
+
+@pytest.mark.parametrize(("to", "suffix"), [("csv", ".csv"), ("bioc", ".xml"), ("brat", ""), ("pubtator", ".pubtator")])
+def test_spans_of_several_models_in_one_pass_come_back_those_of_one_place_twice(
+    tagger, wordpiece, tmp_path, to, suffix
+):
+    table = np.random.default_rng(1).normal(size=(len(wordpiece), len(INFO.tags))).astype(np.float32)
+    other = drawn_tagger(wordpiece, table=table)
+    models = [replace(each.models[0], name=name) for name, each in (("one", tagger), ("two", other), ("three", tagger))]
+    several = EntityTagger(models)
+    do(several, odd_inputs(tmp_path / "in"), tmp_path / "out", to=to)
+    found = spans_of(read(tmp_path / "out" / f"odd{suffix}"), empty=False)
+    expected = spans_of((document.with_spans(several(document.text).spans) for document in ODD_DOCUMENTS), empty=False)
+    assert sum(map(len, expected.values())) > 2 * sum(len(tagger(text).spans) for text in ODD.values())
+    assert {name: sorted(map(bounds, spans)) for name, spans in found.items()} == {
+        name: sorted(map(bounds, spans)) for name, spans in expected.items()
+    }
+    if to in ("csv", "bioc"):
+        assert {name: sorted(map(source, spans)) for name, spans in found.items()} == {
+            name: sorted(map(source, spans)) for name, spans in expected.items()
+        }
+
+
+def bounds(span: Span) -> tuple:
+    return span.start, span.end, span.label
+
+
+def source(span: Span) -> tuple:
+    return *bounds(span), span.model, round(span.score or 0, 6)
 
 
 def test_spans_come_back_from_token_files_as_words(tagger, tmp_path):
