@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from omegaconf import DictConfig
 from tests.search.sweeps import TINY, go_on, quick_training, statuses, sweep
 
+import openmed.training.run as training
 from openmed.search.state import Sweep
+from openmed.training.result import read_result, start_result, write_result
 
 
 class Ended(NamedTuple):
@@ -119,3 +122,51 @@ def test_what_is_written_is_read_back(tmp_path, monkeypatch, ended):
     job, _ = ended.sweep.jobs
     assert job.overrides == (*TINY, "lora.rank=8", "test=true")
     assert job.f1 is not None
+
+
+def test_a_job_that_another_process_runs_is_left_to_it(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+    quick_training(monkeypatch, fails=lambda config: config.lora.rank < 16)
+    assert sweep(*TINY, "lora.rank=4,8,16", folder=folder) == 1
+    live = read_result(folder / "0")
+    assert live is not None
+    write_result(folder / "0", {**live, "status": "running"})
+
+    calls = quick_training(monkeypatch)
+    with ExitStack() as held:
+        assert Sweep.read(folder).hold(0, held)
+        assert go_on(folder) == 0
+    assert [config.lora.rank for config in calls] == [8]
+    assert "job 0 is left to the process that runs it" in capsys.readouterr().out
+    assert not list(folder.glob("0.broken*"))
+    assert statuses(folder) == ["running", "finished", "finished"]
+
+
+def test_a_job_that_another_process_finished_meanwhile_is_not_run_again(tmp_path, monkeypatch):
+    """The first job's training stands for the other process: it runs the second job as well."""
+    folder = tmp_path / "sweep"
+
+    def finishes_both(config: DictConfig) -> bool:
+        result = {**start_result(config, run_id="12345678"), "status": "finished", "dev": {"f1": 0.5}}
+        (folder / "1").mkdir(exist_ok=True)
+        write_result(folder / "1", result)
+        return False
+
+    calls = quick_training(monkeypatch, fails=finishes_both)
+    assert sweep(*TINY, "lora.rank=8,16", folder=folder) == 0
+    assert [config.lora.rank for config in calls] == [8]
+    assert [job.f1 for job in Sweep.read(folder).jobs][1] == 0.5
+
+
+def test_an_error_behind_its_end_does_not_undo_a_finished_job(tmp_path, monkeypatch):
+    folder = tmp_path / "sweep"
+    quick_training(monkeypatch)
+    quick = training.train
+
+    def train(config: DictConfig, folder: Path, **settings) -> None:
+        quick(config, folder, **settings)
+        raise RuntimeError("the logger could not be closed")
+
+    monkeypatch.setattr(training, "train", train)
+    assert sweep(*TINY, "lora.rank=8", folder=folder) == 0
+    assert statuses(folder) == ["finished"]

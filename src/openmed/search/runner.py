@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
@@ -52,7 +51,7 @@ class Runner:
             hydra_context=context, task_function=task, config=config
         )
         self.num_failed = 0
-        self.parallel = not isinstance(self._launcher, BasicLauncher)
+        self.parallel = str(config.hydra.launcher._target_).rpartition(".")[2] != "BasicLauncher"
 
     def check(self, overrides: Sequence[str], arguments: Sequence[str]) -> DictConfig:
         """Compose a job without running it.
@@ -68,15 +67,24 @@ class Runner:
                 raise
             raise ConfigError(f"no job was started: {message}") from error
 
-    def run(self, jobs: Sequence[Job], settings: Mapping[int, Mapping[str, str]] | None = None) -> None:
-        """Run jobs, all at once where the launcher can, else one by one; failures are told and written down.
+    def batches(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """What is run at once: all jobs where the launcher can, else one by one."""
+        if self.parallel:
+            return [list(jobs)] if jobs else []
+        return [[job] for job in jobs]
+
+    def run(self, jobs: Sequence[Job], settings: Mapping[int, Mapping[str, str]] | None = None) -> list[Job]:
+        """Run jobs, each held by the caller (`Sweep.hold`); failures are told and written down.
 
         Args:
             settings: environment variables by the job's number.
+
+        Returns:
+            the jobs as they ended.
         """
         settings = settings or {}
-        batches = [list(jobs)] if self.parallel else [[job] for job in jobs]
-        for batch in batches:
+        ended: list[Job] = []
+        for batch in self.batches(jobs):
             for job in batch:
                 self._make_room(job)
             lines = [self._line(job, settings.get(job.number, {})) for job in batch]
@@ -87,7 +95,9 @@ class Runner:
             except Exception as error:
                 log.error("the launcher failed: %s", error)
             for job, answer in zip(batch, returned, strict=True):
-                self._sweep.keep(self._outcome(job, answer))
+                ended.append(self._outcome(job, answer))
+                self._sweep.keep(ended[-1])
+        return ended
 
     def _line(self, job: Job, environment: Mapping[str, str]) -> list[str]:
         place = [f"hydra.sweep.dir={quoted(str(self._sweep.folder))}", f"hydra.sweep.subdir='{job.number}'"]
@@ -111,7 +121,9 @@ class Runner:
         error: Any = None
         if isinstance(answer, JobReturn) and answer.status == JobStatus.FAILED:
             error = answer._return_value
-        if error is not None:
+        if error is not None and seen.status in DONE:
+            log.warning("job %d is %s, but its process ended with: %r", job.number, seen.status, error)
+        elif error is not None:
             seen = replace(seen, status="failed", error=explain(error, list(job.overrides)) or repr(error))
         elif seen.status not in (*DONE, "interrupted"):
             seen = replace(seen, status="failed", error=seen.error or DIED)

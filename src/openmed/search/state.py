@@ -7,11 +7,12 @@ job = sweep.look(sweep.jobs[0])     # as its result.json says
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from openmed.errors import RunError
 from openmed.training.result import read_result
@@ -87,11 +88,19 @@ class Sweep:
             error=result["error"],
         )
 
-    def keep(self, job: Job) -> None:
-        """Put a job in its place, and write all down with what other workers have written."""
+    def hold(self, number: int, held: ExitStack) -> bool:
+        """Take a job for as long as `held` is open, or this process lives; False where another process has it."""
+        try:
+            held.enter_context(FileLock(self.locks / f"trial-{number}", timeout=0))
+        except Timeout:
+            return False
+        return True
+
+    def keep(self, *jobs: Job) -> None:
+        """Put jobs in their places, and write all down with what other workers have written."""
         with FileLock(self.locks / "sweep"):
             written = Sweep.read(self.folder).jobs if (self.folder / SWEEP).is_file() else []
-            known = {entry.number: entry for entry in [*self.jobs, *written, job]}
+            known = {entry.number: entry for entry in [*self.jobs, *written, *jobs]}
             self.jobs = [known[number] for number in sorted(known)]
             self.write()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,27 @@ def _check(
 
 
 def _grid(sweep: Sweep, runner: Runner, wanted: Sequence[tuple[str, ...]]) -> None:
-    """Run the combinations that have no finished job; each keeps its number."""
+    """Run the combinations that have no finished job and that no other process runs; each keeps its number."""
     known = {frozenset(job.overrides): job for job in sweep.jobs}
-    sweep.jobs = [known.get(frozenset(overrides), Job(number, overrides)) for number, overrides in enumerate(wanted)]
-    sweep.jobs = [sweep.look(job) for job in sweep.jobs]
-    sweep.write()
-    runner.run([replace(job, error=None) for job in sweep.jobs if job.status not in DONE])
+    jobs = [known.get(frozenset(overrides), Job(number, overrides)) for number, overrides in enumerate(wanted)]
+    sweep.jobs = [sweep.look(job) for job in jobs]
+    sweep.keep(*sweep.jobs)
+    for batch in runner.batches([job for job in sweep.jobs if job.status not in DONE]):
+        with ExitStack() as held:
+            runner.run(_taken(sweep, batch, held))
+
+
+def _taken(sweep: Sweep, jobs: Sequence[Job], held: ExitStack) -> list[Job]:
+    """Those that no other process runs or has finished in the meantime, to be run anew; their locks are `held`'s."""
+    taken: list[Job] = []
+    for job in jobs:
+        if not sweep.hold(job.number, held):
+            print(f"job {job.number} is left to the process that runs it")
+        elif (seen := sweep.look(job)).status in DONE:
+            sweep.keep(seen)
+        else:
+            taken.append(Job(job.number, job.overrides))
+    return taken
 
 
 def _tpe(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from openmed.errors import RunError
@@ -39,9 +39,8 @@ def run_tpe(
             batch = search.draw(jobs, held)
             if not batch:
                 return study
-            runner.run(batch, {job.number: environment(sweep, job.number) for job in batch})
-            for job in batch:
-                search.tell(sweep.look(job))
+            for job in runner.run(batch, {job.number: environment(sweep, job.number) for job in batch}):
+                search.tell(job)
 
 
 class _Search:
@@ -59,13 +58,13 @@ class _Search:
         with FileLock(self._locks / "draw"):
             batch: list[Job] = []
             for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
-                if len(batch) < number and self._take(trial.number, held):
+                if len(batch) < number and self._sweep.hold(trial.number, held) and self._runs(trial.number):
                     job = self._sweep.look(self._job(trial))
                     if not self.tell(job, taken_over=True):
                         batch.append(self._job(trial))
             while len(batch) < number and self._left() > 0:
                 asked = self._study.ask(self._space)
-                if not self._take(asked.number, held):
+                if not self._sweep.hold(asked.number, held):
                     raise RunError(f"trial {asked.number} of {self._sweep.folder} is held by another process")
                 batch.append(self._job(self._study.trials[asked.number]))
         return batch
@@ -86,13 +85,9 @@ class _Search:
     def _left(self) -> int:
         return self._trials + self._failed_before - len(self._study.get_trials(deepcopy=False))
 
-    def _take(self, number: int, held: ExitStack) -> bool:
-        lock = FileLock(self._locks / f"trial-{number}", timeout=0)
-        try:
-            held.enter_context(lock)
-        except Timeout:
-            return False
-        return True
+    def _runs(self, number: int) -> bool:
+        """Whether the study still has a trial, now held, for running: its worker may just have told its end."""
+        return self._study.get_trials(deepcopy=False)[number].state == TrialState.RUNNING
 
     def _job(self, trial: FrozenTrial) -> Job:
         drawn = tuple(
