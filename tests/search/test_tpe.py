@@ -9,7 +9,10 @@ import pytest
 from omegaconf import DictConfig
 from tests.search.sweeps import TINY, go_on, quick_training, statuses, sweep
 
+import openmed.training.run as training
+from openmed.search.runner import Runner
 from openmed.search.state import Sweep
+from openmed.training.result import start_result, write_result
 
 optuna = pytest.importorskip("optuna", reason="Optuna (extra: search) is not installed")
 
@@ -110,3 +113,45 @@ def _search(folder, monkeypatch, *arguments: str):
     calls = quick_training(monkeypatch)
     assert sweep(*TPE, *arguments, folder=folder) == 0
     return calls
+
+
+def test_a_trial_that_was_preempted_goes_on_in_the_next_sitting(tmp_path, monkeypatch):
+    """As with a launcher whose jobs are processes of their own: the job ends by a signal, the sweep does not."""
+    from openmed.search.study import open_study
+
+    make = Runner.__init__
+
+    def make_apart(self, *settings):
+        make(self, *settings)
+        launch = self._launcher.launch
+
+        def launch_apart(lines, initial_job_idx):
+            try:
+                return launch(lines, initial_job_idx)
+            except SystemExit as stop:
+                return [RuntimeError(f"ended with {stop.code}")]
+
+        self._launcher.launch = launch_apart
+
+    monkeypatch.setattr(Runner, "__init__", make_apart)
+    folder = tmp_path / "sweep"
+    calls = quick_training(monkeypatch)
+    quick = training.train
+    preempted: list[DictConfig] = []
+
+    def train(config: DictConfig, folder: Path, **settings) -> float:
+        if preempted:
+            return quick(config, folder, **settings)
+        preempted.append(config)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_result(folder, {**start_result(config, run_id="12345678"), "status": "interrupted"})
+        raise SystemExit(143)
+
+    monkeypatch.setattr(training, "train", train)
+    assert sweep(*TPE, "search.trials=2", folder=folder) == 1
+    assert statuses(folder) == ["interrupted", "finished"]
+    assert [trial.state.name for trial in open_study(Sweep.read(folder)).trials] == ["RUNNING", "COMPLETE"]
+
+    assert go_on(folder) == 0
+    assert statuses(folder) == ["finished", "finished"]
+    assert drawn(calls)[1:] == drawn(preempted)

@@ -50,6 +50,7 @@ class _Search:
         self._sweep, self._study, self._fixed, self._trials = sweep, study, tuple(fixed), trials
         self._axes = {axis.key: axis for axis in axes}
         self._space = distributions(axes)
+        self._interrupted: set[int] = set()
         self._failed_before = len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))
         self._locks = sweep.locks
 
@@ -58,7 +59,9 @@ class _Search:
         with FileLock(self._locks / "draw"):
             batch: list[Job] = []
             for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
-                if len(batch) < number and self._sweep.hold(trial.number, held) and self._runs(trial.number):
+                if len(batch) == number or trial.number in self._interrupted:
+                    continue
+                if self._sweep.hold(trial.number, held) and self._runs(trial.number):
                     job = self._sweep.look(self._job(trial))
                     if not self.tell(job, taken_over=True):
                         batch.append(self._job(trial))
@@ -70,13 +73,18 @@ class _Search:
         return batch
 
     def tell(self, job: Job, *, taken_over: bool = False) -> bool:
-        """Tell the study how a job ended; False where it is to go on."""
+        """Tell the study how a job ended; False where it is to go on.
+
+        One that a signal stopped is left for the next sitting: what stopped it may stop it again.
+        """
         if job.status == "finished":
             self._study.tell(job.number, job.f1)
         elif job.status == "pruned":
             self._study.tell(job.number, state=TrialState.PRUNED)
         elif taken_over:
             return False
+        elif job.status == "interrupted":
+            self._interrupted.add(job.number)
         else:
             self._study.tell(job.number, state=TrialState.FAIL)
         self._sweep.keep(job)
