@@ -198,3 +198,17 @@ def _train_among_better(tmp_path, monkeypatch, pruner: str, per_epoch: int, max_
 
 def _bracket(study, number: int) -> int:
     return study.pruner._get_bracket_id(study, study.trials[number])
+
+
+def test_brackets_are_the_same_in_whatever_folder():
+    from openmed.search.study import distributions, study_in
+
+    brackets = []
+    for drawn in ("1a", "2b"):
+        study = study_in(optuna.storages.InMemoryStorage(), {**SEARCH, "pruner": "hyperband", "id": drawn}, [])
+        assert drawn in study.study_name
+        numbers = [study.ask(distributions(AXES)).number for _ in range(30)]
+        assert not study.pruner.prune(study, study.trials[0])  # lays out the brackets
+        brackets.append([_bracket(study, number) for number in numbers])
+    assert brackets[0] == brackets[1]
+    assert len(set(brackets[0])) == 3

@@ -155,3 +155,14 @@ def test_a_trial_that_was_preempted_goes_on_in_the_next_sitting(tmp_path, monkey
     assert go_on(folder) == 0
     assert statuses(folder) == ["finished", "finished"]
     assert drawn(calls)[1:] == drawn(preempted)
+
+
+def test_two_folders_share_a_storage_but_no_trials(tmp_path, monkeypatch):
+    storage = f"search.storage='sqlite:///{tmp_path}/shared.db'"
+    first = drawn(_search(tmp_path / "a", monkeypatch, "search.trials=2", storage))
+    second = drawn(_search(tmp_path / "b", monkeypatch, "search.trials=2", storage))
+    assert len(first) == 2
+    assert second == first
+    calls = quick_training(monkeypatch)
+    assert go_on(tmp_path / "a", "search.trials=3") == 0
+    assert len(calls) == 1

@@ -7,6 +7,7 @@ job = sweep.look(sweep.jobs[0])     # as its result.json says
 from __future__ import annotations
 
 import json
+import secrets
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -50,7 +51,7 @@ class Sweep:
 
     Attributes:
         arguments: of the command line, those of Hydra and `search.resume` left out.
-        search: kind, axes, seed and the like, plain.
+        search: kind, axes, seed and the like, plain; `id` is drawn when the sweep begins.
     """
 
     folder: Path
@@ -102,6 +103,19 @@ class Sweep:
             written = Sweep.read(self.folder).jobs if (self.folder / SWEEP).is_file() else []
             known = {entry.number: entry for entry in [*self.jobs, *written, *jobs]}
             self.jobs = [known[number] for number in sorted(known)]
+            self.write()
+
+    def begin(self) -> None:
+        """Claim the folder for this sweep, and give it an id.
+
+        Raises:
+            RunError: it holds one already.
+        """
+        with FileLock(self.locks / "sweep"):
+            if (self.folder / SWEEP).exists() or (self.folder / "0").exists():
+                mend = f"python train.py -m search.resume={self.folder} goes on with it"
+                raise RunError(f"{self.folder} holds a sweep already", mend=mend)
+            self.search["id"] = secrets.token_hex(4)
             self.write()
 
     def write(self) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,17 +52,19 @@ def study_in(storage: BaseStorage, search: Mapping[str, Any], arguments: Sequenc
 
     Args:
         search: as `sweep.json` has it.
-        arguments: with `search` they give the study its name, so that one storage holds many.
+        arguments: with `search` they give the study its name, so that one storage holds many. The sweep's id is in it,
+            so that two folders never share one.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     identity = json.dumps([search["space"], search["seed"], sorted(arguments)], sort_keys=True)
+    kind = f"openmed-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     return optuna.create_study(
         storage=storage,
-        study_name=f"openmed-{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
+        study_name="-".join([kind, *([search["id"]] if "id" in search else [])]),
         load_if_exists=True,
         direction="maximize",
         sampler=NumberedSampler(lambda number: _tpe(search["seed"], number)),
-        pruner=_pruner(search["pruner"], search["epochs"] * search["evaluations_per_epoch"]),
+        pruner=_pruner(search["pruner"], search["epochs"] * search["evaluations_per_epoch"], kind),
     )
 
 
@@ -139,11 +142,26 @@ def _tpe(seed: int, number: int) -> BaseSampler:
         return optuna.samplers.TPESampler(seed=chance, multivariate=True, constant_liar=True)
 
 
-def _pruner(name: str, evaluations: int) -> optuna.pruners.BasePruner:
+class NamedHyperband(optuna.pruners.HyperbandPruner):
+    """Hyperband that draws a bracket by a name of its own; by the study's it would be drawn anew in each folder.
+
+    Args:
+        name: the same for searches that are to draw the same.
+    """
+
+    def __init__(self, name: str, max_resource: int) -> None:
+        super().__init__(min_resource=1, max_resource=max_resource, reduction_factor=REDUCTION)
+        self._namesake = SimpleNamespace(study_name=name)
+
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        del study
+        return super()._get_bracket_id(self._namesake, trial)  # pyright: ignore[reportArgumentType]
+
+
+def _pruner(name: str, evaluations: int, kind: str) -> optuna.pruners.BasePruner:
     """Its steps are evaluations: as many as a trial has when it is trained to its end."""
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
     if name == "hyperband":
-        most = max(evaluations, 1)
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=most, reduction_factor=REDUCTION)
+        return NamedHyperband(kind, max(evaluations, 1))
     return optuna.pruners.NopPruner()

@@ -15,12 +15,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from openmed.errors import ConfigError, RunError
+from openmed.errors import ConfigError
 from openmed.search.grid import combinations, lists_of, probes, with_axes
 from openmed.search.runner import Runner
 from openmed.search.settings import TPE, SearchSettings, evaluations_per_epoch, read_settings
 from openmed.search.space import Axis, quoted
-from openmed.search.state import DONE, SWEEP, Job, Sweep, check_same, is_of_search
+from openmed.search.state import DONE, Job, Sweep, check_same, is_of_search
 from openmed.search.summary import print_summary
 from openmed.training.result import task_of
 
@@ -60,11 +60,10 @@ def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContex
     if before is not None:
         check_same(before, sweep)
         sweep.jobs, sweep.search = before.jobs, {**before.search, "trials": settings.trials}
-    elif (folder / SWEEP).exists() or (folder / "0").exists():
-        raise RunError(f"{folder} holds a sweep already", mend=f"python train.py -m {_RESUME}={folder} goes on with it")
     runner = Runner(context, task, config, sweep)
     _check(runner, settings, axes, lists, arguments)
-    folder.mkdir(parents=True, exist_ok=True)
+    if before is None:
+        sweep.begin()
     if settings.kind == TPE:
         _tpe(sweep, runner, settings, axes, lists, config)
     else:
@@ -183,8 +182,6 @@ def _tpe(
     from openmed.search.report import track, write_report
     from openmed.search.tpe import run_tpe
 
-    if not (sweep.folder / SWEEP).is_file():
-        sweep.write()
     fixed = [entry for entries in lists.values() for entry in entries]
     study = run_tpe(sweep, runner, axes, fixed, trials=settings.trials, jobs=settings.jobs)
     place = write_report(sweep, study)
