@@ -92,12 +92,25 @@ def test_another_command_line_is_refused_on_going_on(tmp_path, monkeypatch, caps
         (["search=crad"], "card"),
         (["search.resume=nowhere"], "no sweep"),
         (["search=tpe", "search.trials=0"], "trials"),
+        (["search=card", "search.trials=5"], "search.trials is not for a grid"),
+        (["search=card", "search.space.lora.rank.low=2"], "search.space.lora.rank is a list of choices"),
+        (["search=card", "search.space.lora.dropout=[0.1]"], "+search.space.lora.dropout=... adds it"),
+        (["search=card", "search.space.lora.rank=8,16"], "stands in brackets: search.space.lora.rank=[...]"),
+        (["backbone=glob(nothing*)"], "matches nothing"),
+        (
+            ["search=tpe", "search.storage='nonsense://u:secret@x'"],
+            "search.storage=nonsense://u:***@x cannot be opened",
+        ),
+        (["search=tpe", "+search.space.lora.alpha={low: 1, high: 2, log: maybe}"], "log is 'maybe'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_job(tmp_path, monkeypatch, capsys, arguments, said):
     calls = quick_training(monkeypatch)
     assert sweep("logger=none", *arguments, folder=tmp_path / "sweep") == 1
-    assert said in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("no job was started") <= 1
+    assert "Traceback" not in shown
     assert not calls
     assert not (tmp_path / "sweep" / "sweep.json").exists()
 

@@ -166,3 +166,16 @@ def test_two_folders_share_a_storage_but_no_trials(tmp_path, monkeypatch):
     calls = quick_training(monkeypatch)
     assert go_on(tmp_path / "a", "search.trials=3") == 0
     assert len(calls) == 1
+
+
+def test_an_axis_of_the_command_line_takes_the_place_of_the_presets(tmp_path, monkeypatch):
+    """A list that of a range, a range that of a list; also on going on."""
+    axes = ("search.space.optim.lr=[1e-3,2e-3]", "search.space.lora.rank={low:2,high:64,int:true}")
+    folder = tmp_path / "sweep"
+    calls = quick_training(monkeypatch)
+    assert sweep(*TINY, "search=tpe", *GONE, *axes, "search.trials=1", folder=folder) == 0
+    space = Sweep.read(folder).search["space"]
+    assert space["optim.lr"] == {"choices": ["0.001", "0.002"]}
+    assert (space["lora.rank"]["low"], space["lora.rank"]["high"], space["lora.rank"]["int"]) == (2, 64, True)
+    assert go_on(folder, "search.trials=2") == 0
+    assert len(calls) == 2

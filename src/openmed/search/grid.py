@@ -18,7 +18,7 @@ def lists_of(overrides: Sequence[Override]) -> dict[str, tuple[str, ...]]:
     """Key -> what the command line gives it, as whole arguments: one, or one for each entry of a list.
 
     Raises:
-        ConfigError: a range of Hydra's own (`interval(...)`), which no grid can go over.
+        ConfigError: a range of Hydra's own (`interval(...)`), which no grid can go over; a `glob(...)` of nothing.
     """
     found: dict[str, tuple[str, ...]] = {}
     for override in overrides:
@@ -27,6 +27,8 @@ def lists_of(overrides: Sequence[Override]) -> dict[str, tuple[str, ...]]:
             found[key] = (override.input_line or "",)
         elif override.is_discrete_sweep():
             found[key] = tuple(f"{key}={value}" for value in override.sweep_string_iterator())
+            if not found[key]:
+                raise ConfigError(f"{override.input_line} matches nothing", mend=f"name the values: {key}=...,...")
         else:
             raise ConfigError(
                 f"{override.input_line} is no list",

@@ -118,8 +118,8 @@ def _axis(key: str, value: Any) -> Axis:
         low=_number(key, "low", value.get("low")),
         high=_number(key, "high", value.get("high")),
         step=None if value.get("step") is None else _number(key, "step", value["step"]),
-        log=bool(value.get("log", False)),
-        whole=bool(value.get("int", False)),
+        log=_flag(key, "log", value.get("log")),
+        whole=_flag(key, "int", value.get("int")),
     )
     _check_range(axis)
     return axis
@@ -129,6 +129,12 @@ def _number(key: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(f"search.space.{key}.{name} is {value!r}", mend="give a number")
     return value
+
+
+def _flag(key: str, name: str, value: Any) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"search.space.{key}.{name} is {value!r}", mend="write true or false")
+    return bool(value)
 
 
 def _check_range(axis: Axis) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from openmed.search.state import Sweep
 try:
     import optuna
     from optuna.samplers import BaseSampler
+    from sqlalchemy.exc import SQLAlchemyError
 except ImportError as error:  # an extra: grids do without
     raise ConfigError("search.kind=tpe needs Optuna", mend="pip install 'openmed-ner[search]'") from error
 
@@ -44,7 +46,21 @@ def open_study(sweep: Sweep) -> optuna.Study:
     """
     address = sweep.search["storage"] or f"sqlite:///{(sweep.folder / DATABASE).absolute()}"
     with FileLock(sweep.locks / "study"):
-        return study_in(optuna.storages.RDBStorage(address), sweep.search, sweep.task_arguments)
+        return study_in(open_storage(address), sweep.search, sweep.task_arguments)
+
+
+def open_storage(address: str) -> BaseStorage:
+    """
+    Raises:
+        ConfigError: it names no database that can be opened.
+    """
+    try:
+        return optuna.storages.RDBStorage(address)
+    except (SQLAlchemyError, ImportError) as error:
+        shown = re.sub(r":[^:@/]+@", ":***@", address)
+        why = str(error).strip().split("\n")[0].rstrip(".")
+        mend = "search.storage is an address for SQLAlchemy, its driver installed: sqlite:////data/studies.db"
+        raise ConfigError(f"search.storage={shown} cannot be opened ({why})", mend=mend) from error
 
 
 def study_in(storage: BaseStorage, search: Mapping[str, Any], arguments: Sequence[str]) -> optuna.Study:

@@ -6,7 +6,7 @@ run_sweep(config, ["search=card", "backbone=minilm,tiny"], hydra_context, task)
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContex
     settings = read_settings(OmegaConf.to_container(config.search, resolve=True))  # pyright: ignore[reportArgumentType]
     parser = OverridesParser.create(config_loader=context.config_loader)
     lists = lists_of(parser.parse_overrides(list(arguments)))
-    lists = {key: entries for key, entries in lists.items() if not is_of_search(key)}
+    lists = _of_the_task(lists)
     axes = _axes(settings, lists)
     if settings.kind == TPE:
         lists = {key: entries for key, entries in lists.items() if len(entries) == 1}
@@ -90,6 +90,18 @@ def _composed_anew(config: DictConfig, arguments: list[str], resume: str, contex
     return composed
 
 
+def _of_the_task(lists: Lists) -> dict[str, tuple[str, ...]]:
+    """What jobs are given.
+
+    Raises:
+        ConfigError: a list of searches, such as `search.space.lora.rank=8,16`.
+    """
+    for key, entries in lists.items():
+        if is_of_search(key) and len(entries) > 1:
+            raise ConfigError(f"{key} takes one value", mend=f"a list of choices stands in brackets: {key}=[...]")
+    return {key: entries for key, entries in lists.items() if not is_of_search(key)}
+
+
 def _axes(settings: SearchSettings, lists: Lists) -> list[Axis]:
     """The space without what the command line gives itself; a list given to a TPE search is an axis of choices."""
     axes = [axis for axis in settings.space if axis.key not in {key.lstrip("+~") for key in lists}]
@@ -121,8 +133,13 @@ def _check(
     """Compose a few jobs in which each value stands once.
 
     Raises:
-        ConfigError: an unknown key or choice; a TPE search that looks at test, or that is no tagger's.
+        ConfigError: an unknown key or choice; a TPE search that looks at test, that is no tagger's, or whose storage
+            cannot be opened.
     """
+    if settings.kind == TPE:
+        from openmed.search.study import open_storage
+
+        open_storage(settings.storage or "sqlite://")
 
     def compose(overrides: Sequence[str]) -> None:
         config = runner.check([override for override in overrides if override], arguments)
@@ -136,15 +153,22 @@ def _check(
     fixed = [entries[0] for entries in lists.values()]
     values = {axis.key: tuple(f"{axis.key}={value}" for value in axis.values) for axis in axes}
     for probe in probes(values) if axes else []:
-        try:
-            compose([*fixed, *probe])
-        except ConfigError:
-            for axis, entry in zip(axes, probe, strict=True):
-                try:
-                    compose([*fixed, entry])
-                except ConfigError as error:
-                    raise ConfigError(f"search.space.{axis.key}: {error.problem}", mend=error.mend) from error
-            raise
+        together = _error(compose, [*fixed, *probe])
+        if together is None:
+            continue
+        for axis, entry in zip(axes, probe, strict=True):
+            alone = _error(compose, [*fixed, entry])
+            if alone is not None:
+                raise ConfigError(f"search.space.{axis.key}: {alone.problem}", mend=alone.mend)
+        raise together
+
+
+def _error(compose: Callable[[Sequence[str]], None], overrides: Sequence[str]) -> ConfigError | None:
+    try:
+        compose(overrides)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _grid(sweep: Sweep, runner: Runner, wanted: Sequence[tuple[str, ...]]) -> None:

@@ -15,6 +15,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from openmed.choices import conf_folder
 from openmed.errors import OpenMedError, nearest
+from openmed.training.axes import PREFIX, part_of_a_list
 
 
 def explain(error: BaseException, arguments: list[str]) -> str | None:
@@ -35,7 +36,7 @@ def explain(error: BaseException, arguments: list[str]) -> str | None:
         return _unreadable(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _unknown_choice(arguments) or _unknown_key(arguments) or _not_composed(error)
-    return None
+    return part_of_a_list(error, arguments)
 
 
 def _unreadable(error: BaseException) -> str:
@@ -52,6 +53,8 @@ def _not_composed(error: BaseException) -> str:
     """A key that some config file has, but not those chosen here."""
     line = _first_line(error)
     key = _quoted(error)
+    if line.startswith("Could not delete") and key.startswith(PREFIX):
+        return f"{key} is not in this search's space; +{key}=... adds it."
     return f"{line} Nothing of that name is in this configuration; +{key}=... adds it." if "override" in line else line
 
 

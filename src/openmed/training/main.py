@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from openmed.choices import conf_folder
 from openmed.errors import ConfigError, RunError
 from openmed.run_folder import CONFIG
+from openmed.training.axes import replacing
 from openmed.training.friendly import explain
 
 TRACEBACK = "OPENMED_TRACEBACK"
@@ -113,7 +114,7 @@ def _compose_and_run(arguments: list[str]) -> None:
         return train(config, folder, group=group)
 
     arguments_before, full_error_before = sys.argv, os.environ.get(FULL_ERROR)
-    sys.argv = [arguments_before[0], *arguments]
+    sys.argv = [arguments_before[0], *replacing(arguments)]
     os.environ[FULL_ERROR] = "1"  # errors come up to `main` instead of being printed and exited on by Hydra
     try:
         job()
