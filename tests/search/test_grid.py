@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from tests.search.sweeps import TINY, go_on, quick_training, statuses, sweep
 import openmed.training.run as training
 from openmed.search.state import Sweep
 from openmed.training.result import read_result, start_result, write_result
+from openmed.training.stopping import Interrupted
 
 
 class Ended(NamedTuple):
@@ -183,3 +185,28 @@ def test_an_error_behind_its_end_does_not_undo_a_finished_job(tmp_path, monkeypa
     monkeypatch.setattr(training, "train", train)
     assert sweep(*TINY, "lora.rank=8", folder=folder) == 0
     assert statuses(folder) == ["finished"]
+
+
+def test_how_to_go_on_is_said_with_the_launcher(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+    command = f"python train.py -m search.resume={folder} hydra/launcher=basic"
+    quick_training(monkeypatch, fails=lambda config: True)
+    assert sweep(*TINY, "lora.rank=8", "hydra/launcher=basic", folder=folder) == 1
+    assert f"1 jobs failed; {command} makes up for them" in capsys.readouterr().out
+    assert Sweep.read(folder).hydra == ["hydra/launcher=basic"]
+    assert go_on(folder) == 1
+    assert f"going on without hydra/launcher=basic; with it: {command}" in capsys.readouterr().out
+
+
+def test_after_a_signal_the_whole_sweep_goes_on(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+
+    def stopped(context) -> float:
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(training, "TASKS", {"ner": stopped})
+    assert sweep(*TINY, "lora.rank=8,16", "hydra/launcher=basic", folder=folder) == 130
+    out = capsys.readouterr().out
+    assert f"go on with: python train.py -m search.resume={folder} hydra/launcher=basic" in out
+    assert "train.py resume=" not in out
+    assert read_result(folder / "0")["status"] == "interrupted"

@@ -52,12 +52,14 @@ class Sweep:
     Attributes:
         arguments: of the command line, those of Hydra and `search.resume` left out.
         search: kind, axes, seed and the like, plain; `id` is drawn when the sweep begins.
+        hydra: Hydra's own arguments, such as the launcher; not where the sweep goes.
     """
 
     folder: Path
     arguments: list[str]
     search: dict[str, Any]
     jobs: list[Job] = field(default_factory=list)
+    hydra: list[str] = field(default_factory=list)
 
     @property
     def task_arguments(self) -> list[str]:
@@ -122,6 +124,7 @@ class Sweep:
         content = {
             "schema_version": SCHEMA_VERSION,
             "arguments": self.arguments,
+            "hydra": self.hydra,
             "search": self.search,
             "jobs": [asdict(job) for job in self.jobs],
         }
@@ -137,7 +140,7 @@ class Sweep:
         try:
             content = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
             jobs = [Job(**{**job, "overrides": tuple(job["overrides"])}) for job in content["jobs"]]
-            return cls(folder, content["arguments"], content["search"], jobs)
+            return cls(folder, content["arguments"], content["search"], jobs, content.get("hydra", []))
         except FileNotFoundError:
             mend = "give a folder under outputs/multirun/"
             raise RunError(f"{folder} is no sweep: it has no {SWEEP}", mend=mend) from None

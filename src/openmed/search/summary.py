@@ -5,6 +5,7 @@ print_summary(sweep, num_failed=0)
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 
 from openmed.analysis.report.blocks import Prose, Section, Table
@@ -20,7 +21,12 @@ def print_summary(sweep: Sweep, num_failed: int) -> None:
     """Print the table of all jobs, and what to do about those that failed."""
     print_sections([Section("", [jobs_table(sweep, folders=True), *errors(sweep)])])
     if num_failed:
-        print(f"{num_failed} jobs failed; python train.py -m search.resume={shown(sweep.folder)} makes up for them")
+        print(f"{num_failed} jobs failed; {resume_command(sweep)} makes up for them")
+
+
+def resume_command(sweep: Sweep) -> str:
+    """What goes on with a sweep, with the launcher that it was given."""
+    return shlex.join(["python", "train.py", "-m", f"search.resume={shown(sweep.folder)}", *sweep.hydra])
 
 
 def jobs_table(sweep: Sweep, *, folders: bool = False) -> Table:

@@ -21,13 +21,15 @@ from openmed.search.runner import Runner
 from openmed.search.settings import TPE, SearchSettings, evaluations_per_epoch, read_settings
 from openmed.search.space import Axis, quoted
 from openmed.search.state import DONE, Job, Sweep, check_same, is_of_search
-from openmed.search.summary import print_summary
+from openmed.search.summary import print_summary, resume_command
 from openmed.training.result import task_of
 
 Lists = Mapping[str, tuple[str, ...]]
 _RESUME = "search.resume"
 _GROWS = ("search.trials", "search.jobs")
 """May stand beside `search.resume`, which alone stands for the command line that the sweep began with."""
+_PLACES = ("hydra.mode", "hydra.sweep.", "hydra.run.")
+"""Of Hydra's own arguments, those that `search.resume` stands for."""
 
 
 def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContext, task: TaskFunction) -> None:
@@ -55,19 +57,26 @@ def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContex
     if settings.kind == TPE:
         lists = {key: entries for key, entries in lists.items() if len(entries) == 1}
     folder = settings.resume or Path(str(config.hydra.sweep.dir)).absolute()
-    sweep = Sweep(folder, list(arguments), _as_dict(settings, axes, config))
+    sweep = Sweep(folder, list(arguments), _as_dict(settings, axes, config), hydra=_of_hydra(config))
     before = Sweep.read(folder) if settings.resume else None
     if before is not None:
         check_same(before, sweep)
         sweep.jobs, sweep.search = before.jobs, {**before.search, "trials": settings.trials}
+        if before.hydra and not sweep.hydra:
+            sweep.hydra = before.hydra
+            print(f"going on without {' '.join(before.hydra)}; with it: {resume_command(sweep)}")
     runner = Runner(context, task, config, sweep)
     _check(runner, settings, axes, lists, arguments)
     if before is None:
         sweep.begin()
-    if settings.kind == TPE:
-        _tpe(sweep, runner, settings, axes, lists, config)
-    else:
-        _grid(sweep, runner, combinations(with_axes(dict(lists), axes)))
+    try:
+        if settings.kind == TPE:
+            _tpe(sweep, runner, settings, axes, lists, config)
+        else:
+            _grid(sweep, runner, combinations(with_axes(dict(lists), axes)))
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or a job in this process was stopped by a signal
+        print(f"the sweep is broken off; go on with: {resume_command(sweep)}", flush=True)
+        raise
     print_summary(sweep, runner.num_failed)
     if runner.num_failed:
         sys.exit(1)
@@ -75,6 +84,13 @@ def run_sweep(config: DictConfig, arguments: Sequence[str], context: HydraContex
 
 def _key(argument: str) -> str:
     return argument.partition("=")[0].lstrip("+")
+
+
+def _of_hydra(config: DictConfig) -> list[str]:
+    """Hydra's own arguments that a sweep is to go on with: the launcher and its settings, above all."""
+    given = OmegaConf.to_container(config.hydra.overrides.hydra)
+    assert isinstance(given, list)
+    return [str(argument) for argument in given if not _key(str(argument)).startswith(_PLACES)]
 
 
 def _composed_anew(config: DictConfig, arguments: list[str], resume: str, context: HydraContext) -> DictConfig:

@@ -72,7 +72,8 @@ def train(config: DictConfig, folder: Path, *, group: str | None = None, resumed
     except Interrupted as stop:
         _write_on_main(folder, {**result, "status": "interrupted", "error": str(stop), "energy": meter.stop()})
         if on_main_process():
-            print(f"saved; go on with: python train.py resume={shown(folder)}", flush=True)
+            # Of a sweep's job, the sweep says how to go on.
+            print("saved" if group else f"saved; go on with: python train.py resume={shown(folder)}", flush=True)
         raise SystemExit(128 + stop.signal_number) from None
     except Pruned as stop:
         failed = False
