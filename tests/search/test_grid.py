@@ -99,6 +99,7 @@ def test_another_command_line_is_refused_on_going_on(tmp_path, monkeypatch, caps
         (["search=card", "search.space.lora.dropout=[0.1]"], "+search.space.lora.dropout=... adds it"),
         (["search=card", "search.space.lora.rank=8,16"], "stands in brackets: search.space.lora.rank=[...]"),
         (["backbone=glob(nothing*)"], "matches nothing"),
+        (["lora.rank=8,8"], "lora.rank=8,8 names a value twice"),
         (
             ["search=tpe", "search.storage='nonsense://u:secret@x'"],
             "search.storage=nonsense://u:***@x cannot be opened",

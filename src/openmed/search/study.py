@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DATABASE = "study.db"
+EVALUATIONS = "evaluations"
+"""Of a trial trained to its end; an attribute of the study."""
 REDUCTION = 3
 """Hyperband keeps one of so many at each rung."""
 
@@ -74,14 +76,24 @@ def study_in(storage: BaseStorage, search: Mapping[str, Any], arguments: Sequenc
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     identity = json.dumps([search["space"], search["seed"], sorted(arguments)], sort_keys=True)
     kind = f"openmed-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage,
         study_name="-".join([kind, *([search["id"]] if "id" in search else [])]),
         load_if_exists=True,
         direction="maximize",
         sampler=NumberedSampler(lambda number: _tpe(search["seed"], number)),
-        pruner=_pruner(search["pruner"], search["epochs"] * search["evaluations_per_epoch"], kind),
     )
+    evaluations = study.user_attrs.get(EVALUATIONS, search["epochs"] * search["evaluations_per_epoch"])
+    study.pruner = _pruner(search["pruner"], evaluations, kind)
+    return study
+
+
+def settle_evaluations(sweep: Sweep, evaluations: int) -> None:
+    """Write down how many evaluations a whole trial has, as the first to begin has it, for the pruners of all."""
+    study = open_study(sweep)
+    with FileLock(sweep.locks / "study"):
+        if EVALUATIONS not in study.user_attrs:
+            study.set_user_attr(EVALUATIONS, evaluations)
 
 
 def step_of(epochs: float, per_epoch: int) -> int:
