@@ -283,6 +283,61 @@ def test_a_broken_result_is_refused_by_file(tmp_path, text):
         compared(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("data", {}, "data.files is missing, not the digests of files"),
+        ("data", None, "data.files is missing"),
+        ("data", {"files": {"a.tsv": 1}}, r"data.files is \{'a.tsv': 1\}"),
+        ("data", {"files": {}, "counts": {}}, r"data.counts.test.documents is missing, not a whole number"),
+        ("data", {"files": {}, "counts": {"test": 24}}, r"data.counts.test.documents is missing"),
+        ("test", {"f1": 1.0}, "test.tp is missing, not a whole number"),
+        ("test", {}, "test.tp is missing"),
+        ("test", "0.9", "test.tp is missing"),
+        ("dev", {"tp": 1, "fp": "2", "fn": 0}, "dev.fp is '2', not a whole number"),
+        ("seed", "1", "seed is '1', not a whole number"),
+        ("seed", None, "seed is missing, not a whole number"),
+        ("dataset", ["ncbi"], r"dataset is \['ncbi'\], not a text"),
+    ],
+)
+def test_a_result_that_lacks_something_is_refused_by_name(tmp_path, key, value, told):
+    write_run(tmp_path / "1")
+    write_run(tmp_path / "2", seed=2, changes={key: value})
+    with pytest.raises(DataError, match=rf"2/result.json: not the result of a run: {told}.*[Cc]opy it again"):
+        compared(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("seed: 1", "dataset is missing, not the keys of a corpus"),
+        ("dataset: ncbi", "dataset is 'ncbi', not the keys of a corpus"),
+        ("dataset: {name: made, unit: [1]}", r"dataset.unit is \[1\], none of sentences, documents"),
+        ("[", "not YAML"),
+        ("when: 2026-13-45", "not YAML: month must be in"),
+        ("- 1", "not the configuration of a run"),
+    ],
+)
+def test_a_configuration_that_lacks_something_is_refused_by_name(tmp_path, text, told):
+    (write_run(tmp_path / "1") / "config.yaml").write_text(text)
+    with pytest.raises(DataError, match=rf"(?s)1/config.yaml: .*{told}.*Copy it from the run again"):
+        compared(tmp_path)
+
+
+@pytest.mark.parametrize("keys", [{"groups": 3}, {"train": 5}, {"files": [1]}, {"counts": {1: 2}}])
+def test_a_corpus_that_cannot_be_known_is_told_in_the_report(tmp_path, keys):
+    comparison = compared(write_run(tmp_path, dataset=keys))
+    assert comparison.seen
+
+
+def test_odd_values_of_a_configuration_are_settings_like_others(tmp_path):
+    write_run(tmp_path / "1", settings={"callbacks.mine": {"_target_": 3}, "module.dates": ["2026-01-01"]})
+    write_run(tmp_path / "2")
+    path = tmp_path / "1" / "config.yaml"
+    path.write_text(path.read_text().replace("'2026-01-01'", "2026-01-01"))
+    assert compared(tmp_path).num_runs == 2
+
+
 def test_a_run_without_its_configuration_is_refused(tmp_path):
     (write_run(tmp_path) / "config.yaml").unlink()
     with pytest.raises(DataError, match=r"config.yaml: it is missing, so the run's settings are not known"):

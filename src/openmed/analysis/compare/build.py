@@ -15,7 +15,8 @@ from openmed.analysis.compare.comparison import Comparison, Difference, Setting,
 from openmed.analysis.compare.history import read_history
 from openmed.analysis.compare.notes import notes_on
 from openmed.analysis.compare.predictions import Gold, Reader
-from openmed.analysis.compare.runs import LeftOut, Run, check_one_corpus, choose_split, find_runs, read_config
+from openmed.analysis.compare.run_files import read_config
+from openmed.analysis.compare.runs import LeftOut, Run, check_one_corpus, choose_split, find_runs
 from openmed.analysis.compare.seen import train_forms
 from openmed.analysis.compare.settings import name_settings, setting_key
 from openmed.analysis.compare.significance import (

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openmed.analysis.compare.run_files import FINISHED, SPLITS, TAGGER, read_config, read_result
 from openmed.analysis.compare.settings import settings_of
 from openmed.errors import DataError
-from openmed.run_folder import CONFIG, PREDICTIONS, RESULT
-
-SPLITS = ("test", "dev")
-"""In the order of preference."""
+from openmed.run_folder import PREDICTIONS, RESULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,8 @@ def find_runs(folders: Sequence[Path]) -> Found:
     """The runs in or below the folders, however deep, by path; what is not a finished tagger is left out and named.
 
     Raises:
-        DataError: a folder that is not there or holds no run; a result.json or config.yaml that cannot be read.
+        DataError: a folder that is not there or holds no run; a result.json or config.yaml that cannot be read, or
+            lacks something.
     """
     found = Found()
     places: dict[Path, Path] = {}
@@ -82,7 +81,7 @@ def find_runs(folders: Sequence[Path]) -> Found:
             raise DataError(there, path=folder, mend="name folders of runs: outputs/<date>/<time>, or one above them")
         places |= {place.resolve(): place for place in below}
     for place in places.values():
-        result = _read_result(place / RESULT)
+        result = read_result(place)
         if reason := _unfit(result):
             found.left_out.append(LeftOut(place, reason))
         else:
@@ -134,27 +133,6 @@ def check_one_corpus(runs: Sequence[Run]) -> None:
                 )
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A run's composed configuration.
-
-    Raises:
-        DataError: missing, or not the YAML that a run writes.
-    """
-    import yaml
-
-    path = folder / CONFIG
-    if not path.is_file():
-        raise DataError("it is missing, so the run's settings are not known", path=path, mend="copy it from the run")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as quick, where libyaml is there
-    try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"not YAML: {error}", path=path, mend="copy it from the run again") from error
-    if not isinstance(config, dict):
-        raise DataError("not the configuration of a run", path=path, mend="copy it from the run again")
-    return config
-
-
 def _run_folders(folder: Path) -> Iterator[Path]:
     """Folders with a result.json; below a run there is none."""
     for place, folders, files in os.walk(folder):
@@ -163,23 +141,11 @@ def _run_folders(folder: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def _read_result(path: Path) -> dict[str, Any]:
-    mend = "it was cut off or altered: copy it again, or leave the run out"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        line = getattr(error, "lineno", None)
-        raise DataError(f"not the result of a run: {error}", path=path, line=line, mend=mend) from error
-    if not isinstance(result, dict) or not {"status", "module", "dataset", "seed", "dev", "data"} <= set(result):
-        raise DataError("not the result of a run", path=path, mend=mend)
-    return result
-
-
 def _unfit(result: Mapping[str, Any]) -> str | None:
     """Why a run is not to be compared."""
-    if result["status"] != "finished":
+    if result["status"] != FINISHED:
         return f"{result['status']}: {result['error']}" if result.get("error") else str(result["status"])
-    if result["module"] != "ner":
+    if result["module"] != TAGGER:
         return f"a run of module={result['module']}, which tags nothing"
     return None
 

@@ -89,7 +89,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, An
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", json.dumps(value) if isinstance(value, list | Mapping) else value
+            yield f"{prefix}{key}", json.dumps(value, default=str) if isinstance(value, list | Mapping) else value
 
 
 def _with_whole_nodes(settings: Sequence[Flat]) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ def _folded(settings: Flat, nodes: Collection[str]) -> dict[str, Any]:
         if node not in nodes or value is None:
             folded.setdefault(key, value)
         elif key == f"{node}._target_":
-            folded[node] = value.rpartition(".")[2]
+            folded[node] = str(value).rpartition(".")[2]
     return folded
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmed.analysis.compare.runs import Run, find_runs, read_config
+from openmed.analysis.compare.run_files import read_config
+from openmed.analysis.compare.runs import Run, find_runs
 from openmed.artefact import Manifest
 from openmed.artefact.model import LORA, NEAR
 from openmed.errors import ArtefactError, DataError
