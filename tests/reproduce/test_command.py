@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import zlib
 from pathlib import Path
@@ -14,8 +15,10 @@ from typer.testing import CliRunner
 
 from openmed.cli.app import app
 from openmed.errors import ConfigError, DataError
+from openmed.reproduce import run as run_module
+from openmed.reproduce.keys import cell_keys
 from openmed.reproduce.plan import Plan
-from openmed.reproduce.run import cell_keys, read_results
+from openmed.reproduce.run import read_results
 
 EMPTY, UNEVEN = (base64.b64encode(zlib.compress(content)).decode() for content in (b"", b"1234"))
 NAMES = ("ner/tiny/none/demo/1", "ner/tiny/none/demo/2")
@@ -157,3 +160,58 @@ def test_a_folder_is_not_taken_for_a_results_file(own, tmp_path):
     with pytest.raises(DataError, match="no results file"):
         invoke(own, "--results", folder)
     assert (folder / "page.md").read_text() == "kept"
+
+
+@pytest.fixture
+def partly(own, tmp_path, monkeypatch) -> list[object]:
+    """Arguments for a plan of which one corpus cannot be had, the first one."""
+    monkeypatch.setenv("OPENMED_DATA", str(tmp_path / "nothing"))
+    monkeypatch.delenv("OPENMED_MIRROR", raising=False)
+    own.write_text(own.read_text().replace("[demo]", "[jnlpba_documents, demo]"))
+    return [own, "--out", tmp_path / "out"]
+
+
+def test_a_corpus_that_is_not_at_hand_is_shown_so_in_the_plan(partly):
+    shown = invoke(*partly, "--plan")
+    assert shown.exit_code == 0
+    assert "data not at hand" in shown.stdout
+    assert "1 run (ner/tiny/none/jnlpba_documents/1: " in shown.stdout
+    assert "1 open" in shown.stdout
+    rows = json.loads(invoke(*partly, "--plan", "--json").stdout)
+    assert [(row["cell"], row["lacking"]) for row in rows] == [
+        ("ner/tiny/none/jnlpba_documents/1", "data not at hand"),
+        ("ner/tiny/none/demo/1", None),
+    ]
+
+
+def test_all_but_the_corpus_that_is_not_at_hand_is_done(partly, monkeypatch):
+    ran = []
+
+    def write(cell, overrides, keys, out, done, place):
+        ran.append(cell.name)
+        done[cell.name] = {**whole(), "key": keys[cell.name]}
+
+    monkeypatch.setattr(run_module, "_run_and_keep", write)
+    shown = CliRunner().invoke(app, ["reproduce", *map(str, partly)])
+    assert ran == ["ner/tiny/none/demo/1"]
+    assert "data not at hand" in shown.stdout
+    assert (shown.exit_code, type(shown.exception)) == (1, DataError)
+    told = "left out, for what they need is not at hand: 1 run .ner/tiny/none/jnlpba_documents/1: .*not here"
+    assert re.match(told, str(shown.exception))
+    table = invoke(*partly, "--table")
+    assert table.exit_code == 0
+    assert "data not at hand" in table.stdout
+
+
+def test_text_that_is_not_packed_is_told_with_its_command(own, tmp_path):
+    folder = tmp_path / "text"
+    encoders = "{none: {}, lora: {overrides: [lora=all_linear]}}"
+    own.write_text(own.read_text().replace("{none: {}}", encoders) + f"pretrain: ['dataset.folder={folder}']\n")
+    shown = invoke(own, "--plan", "--out", tmp_path / "out")
+    assert shown.exit_code == 0
+    assert f"openmed pretrain-text build MIX.yaml --out {folder} --backbone tiny" in shown.stdout
+    rows = json.loads(invoke(own, "--plan", "--json", "--out", tmp_path / "out").stdout)
+    assert [row["lacking"] for row in rows] == ["text not packed", None, "text not packed"]
+    assert "text not packed" in invoke(own, "--table", "--out", tmp_path / "out").stdout
+    with pytest.raises(DataError, match="no text is packed for backbone=tiny"):
+        invoke(own, "--out", tmp_path / "out")

@@ -15,10 +15,10 @@ from openmed.analysis.report.blocks import Prose, Table
 from openmed.cli.app import app
 from openmed.corpora import load_spec
 from openmed.errors import ConfigError
+from openmed.reproduce.keys import cell_keys
 from openmed.reproduce.outcome import _scores
-from openmed.reproduce.paper import NOT_RUN, OTHER, UNKNOWN, check, paper_rows, paper_sections
+from openmed.reproduce.paper import ABSENT, NOT_RUN, OTHER, UNKNOWN, check, paper_rows, paper_sections
 from openmed.reproduce.plan import Plan
-from openmed.reproduce.run import cell_keys
 
 CONTENT = {
     "name": "p",
@@ -122,9 +122,14 @@ def test_the_tables():
     assert scores.rows[0][3] == "2 of 2"
     assert scores.rows[0][5] == "25.0 (10 removed)"
     assert "openmed reproduce own.yaml --backbones tiny --corpora demo " in command.text
-    assert scores.rows[1][2:6] == (NOT_RUN, "0 of 2", "", "")
+    assert scores.rows[1][2:6] == (ABSENT, "0 of 2", "", "")
     assert open_runs == Prose("2 of 4 runs are not there.")
-    assert [row[2] for row in minilm.blocks[0].rows] == [NOT_RUN, NOT_RUN]
+    assert [row[2] for row in minilm.blocks[0].rows] == [NOT_RUN, ABSENT]
+    turned = plan(corpora=["fsu", "demo"])
+    (_, command, _) = paper_sections(turned, paper_rows(turned, check(turned, {})), "own.yaml")[1].blocks
+    assert isinstance(command, Prose)
+    assert "--corpora demo " in command.text, "an example that can be followed"
+    assert "dataset=demo" in command.text
 
 
 def test_the_command_shows_the_papers_table_without_any_data(tmp_path):
@@ -134,13 +139,13 @@ def test_the_command_shows_the_papers_table_without_any_data(tmp_path):
     rows = json.loads(shown.stdout)
     reported = {row["corpus"]: row["reported"] for row in rows}
     assert len(rows) == 13
-    assert {row["state"] for row in rows} == {NOT_RUN}
+    assert {row["state"] for row in rows} == {ABSENT}
     assert (reported["ncbi"], reported["bc4chemd"], reported["fsu"], reported["gellus"]) == (91.1, 95.4, 96.1, None)
     CliRunner().invoke(app, [*arguments, "--markdown", str(markdown)], catch_exceptions=False)
     lines = markdown.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# The paper's table, and ours"
     assert lines[2].endswith("--table")
-    assert sum("| not run |" in line for line in lines) == 13
+    assert sum("| not run: data not at hand |" in line for line in lines) == 13
 
 
 def test_results_of_the_plan_fill_the_table_of_the_command(tmp_path):
@@ -151,7 +156,7 @@ def test_results_of_the_plan_fill_the_table_of_the_command(tmp_path):
     arguments = ["reproduce", str(own), "--table", "--results", str(results), "--json"]
     demo, fsu = json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)
     assert demo["seeds"] == [1, 2]
-    assert fsu["state"] == NOT_RUN
+    assert fsu["state"] == ABSENT
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,12 @@ def reproduce(
     markdown: Annotated[Path | None, typer.Option(help="write the tables there, too")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
-    """Pre-train encoders, train taggers on them, compare; skip what is done already."""
+    """Pre-train encoders, train taggers on them, compare; skip what is done already.
+
+    A corpus that is not at hand keeps the others from nothing: its runs are left out, named, and the exit code is 1.
+    """
     from openmed.reproduce import Plan, carry_out, cell_keys, read_results, tables
-    from openmed.reproduce.run import is_done
+    from openmed.reproduce.keys import Lack, is_done, told
 
     wanted = _changed(Plan.read(plan), backbones, corpora, encoders, seeds)
     given = {"backbones": backbones, "corpora": corpora, "encoders": encoders, "seeds": seeds}
@@ -56,18 +59,21 @@ def reproduce(
         _show_plan(wanted, place, as_json=as_json)
         return
     outcomes: dict[str, Any] = {}
+    lacking: dict[str, Lack] = {}
     if not table:
-        outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True))
+        outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True), lacking=lacking)
     elif not wanted.reported:
-        keys, found = cell_keys(wanted), read_results(place)
+        keys, found = cell_keys(wanted, lacking=lacking), read_results(place)
         outcomes = {name: found[name] for name in keys if is_done(found, name, keys)}
     command = _command(plan, given)
     if wanted.reported:
         answer, sections = _paper(wanted, plan, place)
         command += " --table" if table else ""
     else:
-        answer, sections = outcomes, tables(wanted, outcomes)
+        answer, sections = outcomes, tables(wanted, outcomes, lacking)
     _show(wanted, sections, answer, command, markdown=markdown, as_json=as_json)
+    if not table and (error := told(lacking)):
+        raise error
 
 
 def _changed(plan: Plan, backbones: str | None, corpora: str | None, encoders: str | None, seeds: int | None) -> Plan:
@@ -93,24 +99,35 @@ def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from openmed.reproduce.run import cell_keys, forecast, is_done, read_results
+    from openmed.reproduce.keys import Lack, cell_keys, is_done, told
+    from openmed.reproduce.run import forecast, read_results
 
-    done, keys = read_results(place), cell_keys(plan)
-    seconds = forecast(plan, done, keys)
-    rows = [{"cell": name, "done": is_done(done, name, keys), "seconds": seconds[name]} for name in keys]
+    lacking: dict[str, Lack] = {}
+    done, keys = read_results(place), cell_keys(plan, lacking=lacking)
+    rows = [
+        {
+            "cell": name,
+            "done": is_done(done, name, keys),
+            "lacking": lacking[name].state if name in lacking else None,
+            "seconds": seconds,
+        }
+        for name, seconds in forecast(plan, done, keys).items()
+    ]
     if as_json:
         print(json.dumps(rows))
         return
     table = Table("run", "state", "minutes", title=f"{plan.name}: {len(rows)} runs", title_justify="left")
     for row in rows:
         minutes = "?" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}"
-        table.add_row(row["cell"], "done" if row["done"] else "open", minutes)
+        table.add_row(row["cell"], "done" if row["done"] else row["lacking"] or "open", minutes)
     console = Console()
     console.print(table)
-    still = [row["seconds"] for row in rows if not row["done"]]
+    if error := told(lacking):
+        console.print(str(error), markup=False, soft_wrap=True)
+    still = [row["seconds"] for row in rows if not (row["done"] or row["lacking"])]
     known = [value for value in still if value is not None]
     if not still:
-        console.print("nothing is open")
+        console.print("nothing else is open" if lacking else "nothing is open")
     elif not known:
         console.print(f"{len(still)} open; what they take is told as soon as the first of each kind is done")
     else:

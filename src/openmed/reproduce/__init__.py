@@ -5,8 +5,9 @@ results = carry_out(plan, Path("outputs/reproduce/dapt-effect"))
 print_tables(plan, results)
 """
 
+from openmed.reproduce.keys import cell_keys
 from openmed.reproduce.plan import Cell, Plan, list_cells, plan_names
-from openmed.reproduce.run import carry_out, cell_keys, read_results
+from openmed.reproduce.run import carry_out, read_results
 from openmed.reproduce.table import tables
 
 __all__ = ["Cell", "Plan", "carry_out", "cell_keys", "list_cells", "plan_names", "read_results", "tables"]

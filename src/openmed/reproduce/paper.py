@@ -20,14 +20,16 @@ import numpy as np
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
 from openmed.corpora import load_spec
 from openmed.corpora.places import spec_is_here
+from openmed.reproduce.keys import NO_DATA, cell_keys, is_done
 from openmed.reproduce.outcome import group_counts
 from openmed.reproduce.plan import Cell as Run
 from openmed.reproduce.plan import Plan, list_cells
-from openmed.reproduce.run import Results, cell_keys, is_done
+from openmed.reproduce.run import Results
 from openmed.reproduce.table import draw_means
 
 TEST = "test"
 NOT_RUN = "not run"
+ABSENT = f"{NOT_RUN}: {NO_DATA}"
 OTHER = "not run so: the results are of other settings or data"
 UNKNOWN = "cannot be checked: the data are not at hand"
 
@@ -77,15 +79,15 @@ def check(plan: Plan, found: Results) -> Checked:
     """Sort the outcomes of a file into this plan's and others: the cells that are in it, without fetching data.
 
     Raises:
-        ConfigError, DataError: as `cell_keys`.
+        ConfigError: as `cell_keys`.
     """
     results, reasons = {}, {}
     for run in list_cells(plan):
         if not run.corpus or run.name not in found:
             continue
-        if not spec_is_here(load_spec(run.corpus)):
+        if not _is_here(run.corpus):
             reasons[run.name] = UNKNOWN
-        elif is_done(found, run.name, cell_keys(plan, {run.name})):
+        elif is_done(found, run.name, cell_keys(plan, {run.name}, lacking={})):
             results[run.name] = found[run.name]
         else:
             reasons[run.name] = OTHER
@@ -136,7 +138,8 @@ def _row(plan: Plan, runs: Sequence[Run], checked: Checked) -> Row:
     if not scored:
         reasons = [checked.reasons[run.name] for run in runs if run.name in checked.reasons]
         untested = any(run.name in checked.results for run in runs)
-        return Row(**known, state="not scored on test" if untested else reasons[0] if reasons else NOT_RUN)
+        open_state = NOT_RUN if _is_here(first.corpus) else ABSENT
+        return Row(**known, state="not scored on test" if untested else reasons[0] if reasons else open_state)
     records = [checked.results[run.name] for run in scored]
     f1s = [record[TEST]["f1"] for record in records]
     return Row(
@@ -147,6 +150,10 @@ def _row(plan: Plan, runs: Sequence[Run], checked: Checked) -> Row:
         interval=_interval(records),
         **_clean(records),
     )
+
+
+def _is_here(corpus: str) -> bool:
+    return spec_is_here(load_spec(corpus))
 
 
 def _command(run: Run) -> str:
@@ -197,7 +204,7 @@ def _corpora(plan: Plan) -> Section:
 def _scores(plan: Plan, rows: Sequence[Row], name: str) -> list[Block]:
     columns = ("corpus", plan.source, "ours", "seeds", "95% interval", "without seen")
     table = Table(columns, [_cells(row) for row in rows])
-    first = rows[0]
+    first = next((row for row in rows if _is_here(row.corpus)), rows[0])  # an example that can be followed
     command = shlex.join(["openmed", "reproduce", name, "--backbones", first.backbone, "--corpora", first.corpus])
     note = f"A row is made by: {command} (or another corpus), each of its runs by: {next(iter(first.runs.values()))}"
     missing = sum(len(row.runs) - len(row.seeds) for row in rows)

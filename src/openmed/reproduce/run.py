@@ -2,34 +2,26 @@
 
     results = carry_out(plan, Path("outputs/reproduce/dapt-effect"), results=Path("docs/results/dapt.json"))
 
-A cell is known by what decides its outcome: its configuration, the digests of its data, and the cell it starts from.
-The results file has all that tables need, so it outlives the run folders; a pre-training is done again only where a
-tagger needs its encoder and the folder is gone.
+A cell is known by what decides its outcome (`keys`). The results file has all that tables need, so it outlives the run
+folders; a pre-training is done again only where a tagger needs its encoder and the folder is gone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from openmed.corpora import load_spec
-from openmed.corpora.load import split_hashes
-from openmed.data.text import PACKED
-from openmed.errors import ConfigError, DataError, OpenMedError, RunError
-from openmed.pretraining_text.packed import INDEX
+from openmed.errors import DataError, RunError
+from openmed.reproduce.keys import NO_TEXT, Lack, cell_keys, is_done
 from openmed.reproduce.outcome import fault, outcome
-from openmed.reproduce.plan import DAPT, NER, Cell, Plan, list_cells
-from openmed.training.compose import compose
-from openmed.training.friendly import explain
-from openmed.training.result import config_digest, read_result
+from openmed.reproduce.plan import Cell, Plan, list_cells
+from openmed.training.result import read_result
 from openmed.writers.atomic import atomic_path
 
 Results = dict[str, dict[str, Any]]
@@ -37,55 +29,43 @@ LOG_LINES = 15
 Tell = Callable[[str], None]
 
 
-def carry_out(plan: Plan, out: Path, *, results: Path | None = None, tell: Tell = print) -> Results:
+def carry_out(
+    plan: Plan,
+    out: Path,
+    *,
+    results: Path | None = None,
+    tell: Tell = print,
+    lacking: dict[str, Lack] | None = None,
+) -> Results:
     """Do what is not done yet. Returns cell -> outcome, of this plan's cells.
 
+    Args:
+        lacking: the taggers whose corpus cannot be read are added to it, and left out; None refuses such a plan.
+
     Raises:
+        DataError: data that cannot be read. Without text for its pre-training nothing of a plan is done.
         RunError: a cell failed; what was done stays, and the same call goes on. Another call is at work in this folder.
     """
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / ".lock", timeout=0):
-            return _carry_out(plan, out, results or out / "results.json", tell)
+            return _carry_out(plan, out, results or out / "results.json", tell, lacking)
     except Timeout:
         raise RunError(f"another reproduce is at work in {out}", mend="wait for it, or give another --out") from None
 
 
-def _carry_out(plan: Plan, out: Path, place: Path, tell: Tell) -> Results:
-    cells = {cell.name: cell for cell in list_cells(plan)}
-    keys = cell_keys(plan)
+def _carry_out(plan: Plan, out: Path, place: Path, tell: Tell, lacking: dict[str, Lack] | None) -> Results:
+    keys = cell_keys(plan, lacking=lacking)
+    for lack in (lacking or {}).values():
+        if lack.state == NO_TEXT:
+            raise lack.error
+    cells = {cell.name: cell for cell in list_cells(plan) if cell.name in keys}
     done = read_results(place)
     wanted = [cell for cell in cells.values() if not is_done(done, cell.name, keys)]
     for number, cell in enumerate(wanted, 1):
         tell(f"[{number} of {len(wanted)}] {cell.name}")
         _with_encoder(cell, cells, keys, out, done, place, tell)
     return {name: done[name] for name in cells}
-
-
-def cell_keys(plan: Plan, taggers: Container[str] | None = None) -> dict[str, str]:
-    """Cell -> digest of all that decides its outcome.
-
-    Args:
-        taggers: names of the taggers that are asked for; None: all. Encoders always count.
-
-    Raises:
-        ConfigError: overrides that `train.py` would refuse.
-        DataError: data that is not there.
-    """
-    keys: dict[str, str] = {}
-    for cell in list_cells(plan):
-        if taggers is not None and cell.kind == NER and cell.name not in taggers:
-            continue
-        parent = keys[cell.parent] if cell.parent else None
-        weights = [] if parent is None else [f"backbone.weights={parent}"]
-        with _explained(cell):
-            config = compose([*cell.overrides, *weights])
-            data = _data(cell, config)
-        if cell.kind == DAPT:
-            config.dataset.folder = ""  # its place says nothing, its digest all
-        parts = [config_digest(config), data, parent]
-        keys[cell.name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return keys
 
 
 def read_results(place: Path) -> Results:
@@ -108,11 +88,6 @@ def read_results(place: Path) -> Results:
         if problem := fault(record):
             raise DataError(f"{name} {problem}", path=place, mend=f"take {name} out of it, or {mend}")
     return cells
-
-
-def is_done(done: Mapping[str, Any], name: str, keys: Mapping[str, str]) -> bool:
-    """Whether the outcome that is there is that of this very cell."""
-    return name in done and done[name]["key"] == keys[name]
 
 
 def forecast(plan: Plan, done: Results, keys: Mapping[str, str]) -> dict[str, float | None]:
@@ -190,37 +165,6 @@ def _set_aside(folder: Path) -> None:
         number += 1
 
 
-@contextmanager
-def _explained(cell: Cell) -> Iterator[None]:
-    """Name the cell, and the place in the plan, of overrides that Hydra refuses."""
-    try:
-        yield
-    except OpenMedError:
-        raise
-    except Exception as error:
-        message = explain(error, list(cell.overrides))
-        if message is None:
-            raise
-        common, own = ("pretrain", "overrides") if cell.kind == DAPT else ("train", "train")
-        mend = f"see {common} and encoders.{cell.encoder}.{own} in the plan"
-        raise ConfigError(f"{cell.name}: {message}", mend=mend) from error
-
-
 def _folder(out: Path, cell: Cell, keys: Mapping[str, str]) -> Path:
     """With the key in its name, so that other settings get another folder."""
     return (out / f"{cell.name}-{keys[cell.name][:8]}").absolute()
-
-
-def _data(cell: Cell, config: Any) -> dict[str, str]:
-    """Name -> digest of what the cell reads."""
-    if cell.kind == DAPT:
-        index = Path(config.dataset.folder).expanduser() / PACKED / cell.backbone / INDEX
-        if not index.is_file():
-            raise DataError(
-                f"no text is packed for backbone={cell.backbone}",
-                path=index,
-                mend=f"openmed pretrain-text build MIX.yaml --out {config.dataset.folder} --backbone {cell.backbone}",
-            )
-        return {INDEX: hashlib.sha256(index.read_bytes()).hexdigest()}
-    spec = load_spec(str(cell.corpus))
-    return {name: digest for split in spec.splits for name, digest in split_hashes(spec, split).items()}

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from openmed.analysis.report.blocks import Block, Prose, Section, Table
+from openmed.reproduce.keys import Lack
 from openmed.reproduce.outcome import SPLITS, group_counts
 from openmed.reproduce.plan import DAPT, NER, Plan
 
@@ -27,16 +28,20 @@ OPEN = "open"
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def tables(plan: Plan, results: Results) -> list[Section]:
+def tables(plan: Plan, results: Results, lacking: Mapping[str, Lack] | None = None) -> list[Section]:
     """Perplexities of the encoders, then F1 of each split. Cells that are not done are shown as open, and counted.
 
     Test has a table where a run was scored on it.
+
+    Args:
+        lacking: cells that cannot be done here, which is said in their place.
     """
-    sections = [_perplexities(plan, results, backbone) for backbone in plan.backbones]
+    lacking = lacking or {}
+    sections = [_perplexities(plan, results, lacking, backbone) for backbone in plan.backbones]
     for backbone in plan.backbones:
         taggers = [record for name, record in results.items() if name.startswith(f"{NER}/{backbone}/")]
         scored = [split for split in SPLITS if split == DEV or any(split in record for record in taggers)]
-        sections += [_scores(plan, results, backbone, split) for split in scored]
+        sections += [_scores(plan, results, lacking, backbone, split) for split in scored]
     return sections
 
 
@@ -99,15 +104,16 @@ def _cell(backbone: str, encoder: str, corpus: str, seed: int) -> str:
     return f"{NER}/{backbone}/{encoder}/{corpus}/{seed}"
 
 
-def _perplexities(plan: Plan, results: Results, backbone: str) -> Section:
+def _perplexities(plan: Plan, results: Results, lacking: Mapping[str, Lack], backbone: str) -> Section:
     columns = ("encoder", "held-out perplexity", "pieces guessed", "trained", "pieces read", "time")
     rows = []
     for name, encoder in plan.encoders.items():
         if encoder.overrides is None:
             continue
-        record = results.get(f"{DAPT}/{backbone}/{name}")
+        cell = f"{DAPT}/{backbone}/{name}"
+        record = results.get(cell)
         if record is None:
-            rows.append((name, OPEN, *[""] * (len(columns) - 2)))
+            rows.append((name, lacking[cell].state if cell in lacking else OPEN, *[""] * (len(columns) - 2)))
             continue
         dev, train = record["dev"], record["train"]
         rows.append(
@@ -124,17 +130,19 @@ def _perplexities(plan: Plan, results: Results, backbone: str) -> Section:
     return Section(f"Pre-training of {backbone}", blocks)
 
 
-def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
+def _scores(plan: Plan, results: Results, lacking: Mapping[str, Lack], backbone: str, split: str) -> Section:
     encoders = [name for name, encoder in plan.encoders.items() if encoder.taggers]
     rows: list[tuple[str, ...]] = []
     open_cells = 0
     for corpus in plan.corpora:
         cells = [corpus]
         for name in encoders:
-            found = [results.get(_cell(backbone, name, corpus, seed)) for seed in plan.seeds]
+            of_seeds = [_cell(backbone, name, corpus, seed) for seed in plan.seeds]
+            found = [results.get(cell) for cell in of_seeds]
             scores = [100 * record[split]["f1"] for record in found if record and split in record]
             open_cells += found.count(None)
-            cells.append(_mean(scores, len(plan.seeds)))
+            lack = next((lacking[cell].state for cell in of_seeds if cell in lacking), OPEN)
+            cells.append(_mean(scores, len(plan.seeds)) if scores else lack)
             if name != plan.baseline:
                 cells.append(_gain(difference(plan, results, backbone, name, [corpus], split)))
         rows.append(tuple(cells))
@@ -156,8 +164,6 @@ def _scores(plan: Plan, results: Results, backbone: str, split: str) -> Section:
 
 
 def _mean(scores: Sequence[float], num_seeds: int) -> str:
-    if not scores:
-        return OPEN
     spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
     seeds = f" ({len(scores)} of {num_seeds} seeds)" if len(scores) < num_seeds else "" if spread else " (one seed)"
     return f"{statistics.fmean(scores):.1f}{spread}{seeds}"
