@@ -177,3 +177,35 @@ def test_texts_that_differ_are_one_paragraph(openmed, predictions, tmp_path):
     assert result.code == 1
     assert "differ in their text from character 7" in result.err
     assert "Traceback" not in result.err
+
+
+def test_each_side_may_have_a_scheme_and_a_format_of_its_own(openmed, tmp_path):
+    gold, pred = tmp_path / "gold.tsv", tmp_path / "pred.tsv"
+    gold.write_text("Aspirin\tB-X\nhelps\tO\n\nIL-2\tB-X\nbinds\tI-X\n")
+    pred.write_text("Aspirin\tS-X\nhelps\tO\n\nIL-2\tB-X\nbinds\tE-X\n")
+    refused = openmed("score", gold, pred)
+    assert refused.code == 1
+    assert "Say --pred-scheme iobes, or --pred-scheme detect" in refused.err
+    for scheme in ("iobes", "detect"):
+        assert json.loads(openmed("score", gold, pred, "--pred-scheme", scheme, "--json").out)["f1"] == 1
+    both = ("--scheme", "iob2", "--pred-scheme", "iobes")
+    assert json.loads(openmed("score", gold, pred, *both, "--json").out)["f1"] == 1
+    assert "--scheme iobes" in openmed("score", pred, gold, "--scheme", "iob2").err
+    odd = (gold.rename(tmp_path / "gold.xml"), pred.rename(tmp_path / "pred.csv"))
+    formats = ("--format", "conll", "--pred-format", "conll", "--pred-scheme", "iobes")
+    assert json.loads(openmed("score", *odd, *formats, "--json").out)["f1"] == 1
+    (tmp_path / "prose.txt").write_text("No format at all.\n")
+    assert "Say --pred-format one of bc2gm" in openmed("score", odd[0], tmp_path / "prose.txt", "--format", "conll").err
+
+
+def test_a_file_of_iob1_that_was_read_as_iob2_is_told_what_to_pass(openmed, tmp_path):
+    path = tmp_path / "iob1.tsv"
+    path.write_text("Aspirin\tI-X\nhelps\tO\n\nIL-2\tI-X\nbinds\tI-X\n")
+    (note,) = json.loads(openmed("score", path, path, "--json").out)["notes"]
+    assert note.endswith("if it is IOB1, pass --pred-scheme iob1")
+    assert f"note: {note}" in openmed("score", path, path).out
+    for option in ("--scheme", "--pred-scheme"):
+        told = json.loads(openmed("score", path, path, option, "iob1", "--json").out)
+        assert (told["f1"], told["notes"]) == (1, [])
+    (tmp_path / "pred.tsv").write_text("Aspirin\tB-X\nhelps\tO\n\nIL-2\tI-X\nbinds\tI-X\n")
+    assert json.loads(openmed("score", path, tmp_path / "pred.tsv", "--json").out)["notes"] == [], "one that errs"

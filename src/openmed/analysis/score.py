@@ -26,6 +26,8 @@ from openmed.tagging import ILLEGAL_TAG
 NUM_RESAMPLES = 2_000
 CONFIDENCE = 0.95
 TOKENS = "conll"
+STRAY_SHARE = 0.1
+"""Fewer mentions than this share open with B-: it is no tagger that errs so, but IOB1."""
 SETTINGS: Mapping[str, tuple[str, ...]] = {TOKENS: ("scheme", "default_type"), "jsonl": ("mentions",)}
 """Format -> the settings of its reader that matter to scores."""
 
@@ -49,9 +51,9 @@ class Source:
     losses: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, path: Path, **settings: Any) -> Source:
-        """With those of the settings that are told and that its format has."""
-        format = detect_format(path)
+    def of(cls, path: Path, format: str | None = None, **settings: Any) -> Source:
+        """With those of the settings that are told and that its format has; a format that is not told is detected."""
+        format = format or detect_format(path)
         return cls(path, format, {key: settings[key] for key in SETTINGS.get(format, ()) if settings.get(key)})
 
     def read(self) -> list[Document]:
@@ -75,6 +77,16 @@ class Source:
         except DataError as error:
             told = "its E- and S- tags break their scheme, and the lenient convention is defined for B- and I- alone"
             raise DataError(told, path=self.path) from error
+
+
+def looks_iob1(strict: Iterable[Document], lenient: Iterable[Document]) -> bool:
+    """Whether a token file opens nearly all its mentions with a stray I-, as IOB1 does.
+
+    Args:
+        strict, lenient: its documents by both conventions (`Source.read`, `Source.read_leniently`).
+    """
+    opened, there_are = (sum(len(document.spans) for document in documents) for documents in (strict, lenient))
+    return opened < STRAY_SHARE * there_are
 
 
 class Pair(NamedTuple):
