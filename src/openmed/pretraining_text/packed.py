@@ -13,9 +13,8 @@ Each passage is followed by the tokenizer's separator; `starts` tells where each
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
@@ -25,25 +24,10 @@ from typing import Any
 import numpy as np
 
 from openmed.errors import DataError
+from openmed.pretraining_text.shards import FORMAT, MEND, STARTS, Packing, Shard, shard_digest
 from openmed.writers.atomic import atomic_path
 
 INDEX = "index.json"
-FORMAT = 1
-_STARTS = np.dtype("<i8")
-_MEND = "build it again: openmed pretrain-text build"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a split: its name without suffix, its size, and the sha256 of tokens and starts together."""
-
-    name: str
-    tokens: int
-    passages: int
-    sha256: str
-
-    def as_json(self) -> str:
-        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -62,6 +46,10 @@ class PackedIndex:
     dtype: str
     splits: dict[str, list[Shard]]
 
+    @property
+    def packing(self) -> Packing:
+        return Packing(self.tokenizer["sha256"], self.separator, self.dtype)
+
     def write(self, folder: Path) -> None:
         """To be written last: a folder without it is not whole."""
         with atomic_path(folder / INDEX) as temporary:
@@ -75,49 +63,15 @@ class PackedIndex:
         """
         path = folder / INDEX
         if not path.is_file():
-            raise DataError("no packed text, or it was not built to its end", path=path, mend=_MEND)
+            raise DataError("no packed text, or it was not built to its end", path=path, mend=MEND)
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise DataError("the index is damaged", path=path, mend=_MEND) from error
+            raise DataError("the index is damaged", path=path, mend=MEND) from error
         if content.pop("format", None) != FORMAT:
-            raise DataError("packed text of another version of openmed", path=path, mend=_MEND)
+            raise DataError("packed text of another version of openmed", path=path, mend=MEND)
         content["splits"] = {name: [Shard(**shard) for shard in found] for name, found in content["splits"].items()}
         return cls(**content)
-
-
-def write_shard(
-    folder: Path, name: str, passages: Iterable[Sequence[int] | np.ndarray], *, separator: int, dtype: str
-) -> Shard:
-    """Write the passages' token ids, whole or not at all.
-
-    Args:
-        name: without suffix, such as `train-00000`.
-        passages: token ids of each, no special tokens.
-    """
-    kind = np.dtype(dtype).newbyteorder("<")
-    sizes: list[int] = []
-    state = hashlib.sha256()
-    with atomic_path(folder / f"{name}.tokens") as temporary, temporary.open("wb") as file:
-        for ids in passages:
-            block = np.append(np.asarray(ids, dtype=kind), np.array(separator, dtype=kind)).astype(kind).tobytes()
-            file.write(block)
-            state.update(block)
-            sizes.append(len(ids) + 1)
-    starts = np.append(0, np.cumsum(sizes, dtype=_STARTS))[:-1].astype(_STARTS).tobytes()
-    state.update(starts)
-    with atomic_path(folder / f"{name}.starts") as temporary:
-        temporary.write_bytes(starts)
-    return Shard(name, sum(sizes), len(sizes), state.hexdigest())
-
-
-def is_whole(folder: Path, name: str) -> bool:
-    """Whether a shard's description (`<name>.json`, beside it) is there, and its files hold what was written."""
-    try:
-        shard = Shard(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
-        return _digest(folder, name) == shard.sha256
-    except (OSError, ValueError):  # a power cut may leave an empty description
-        return False
 
 
 class PackedText:
@@ -143,12 +97,12 @@ class PackedText:
         folder = Path(folder)
         index = PackedIndex.read(folder)
         if not index.splits.get(split):
-            raise DataError(f"no {split} split, or an empty one", path=folder / INDEX, mend=_MEND)
+            raise DataError(f"no {split} split, or an empty one", path=folder / INDEX, mend=MEND)
         dtype = np.dtype(index.dtype).newbyteorder("<")
         shards, starts, before = [], [], 0
         for shard in index.splits[split]:
             shards.append(_mapped(folder / f"{shard.name}.tokens", dtype, shard.tokens))
-            starts.append(_mapped(folder / f"{shard.name}.starts", _STARTS, shard.passages) + before)
+            starts.append(_mapped(folder / f"{shard.name}.starts", STARTS, shard.passages) + before)
             before += shard.tokens
         return cls(shards, np.concatenate(starts))
 
@@ -173,11 +127,6 @@ class PackedText:
         return np.concatenate(parts)
 
 
-def tokenizer_digest(tokenizer: Any) -> str:
-    """sha256 of a fast tokenizer's whole definition."""
-    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
-
-
 def verify(folder: str | PathLike[str]) -> None:
     """Read all shards and compare their digests.
 
@@ -187,30 +136,13 @@ def verify(folder: str | PathLike[str]) -> None:
     folder = Path(folder)
     for shards in PackedIndex.read(folder).splits.values():
         for shard in shards:
-            if _digest(folder, shard.name) != shard.sha256:
-                raise DataError("a shard was altered or cut off", path=folder / f"{shard.name}.tokens", mend=_MEND)
-
-
-def _digest(folder: Path, name: str) -> str:
-    """sha256 of a shard's tokens and starts together.
-
-    Raises:
-        DataError: one of the two is missing.
-    """
-    state = hashlib.sha256()
-    for suffix in ("tokens", "starts"):
-        path = folder / f"{name}.{suffix}"
-        if not path.is_file():
-            raise DataError("a shard is missing", path=path, mend=_MEND)
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                state.update(block)
-    return state.hexdigest()
+            if shard_digest(folder, shard.name) != shard.sha256:
+                raise DataError("a shard was altered or cut off", path=folder / f"{shard.name}.tokens", mend=MEND)
 
 
 def _mapped(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
     if not path.is_file() or path.stat().st_size != size * dtype.itemsize:
         raise DataError(
-            f"a shard is missing or cut off: {size * dtype.itemsize} bytes were written", path=path, mend=_MEND
+            f"a shard is missing or cut off: {size * dtype.itemsize} bytes were written", path=path, mend=MEND
         )
     return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)

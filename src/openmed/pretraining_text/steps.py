@@ -31,8 +31,8 @@ from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.decontaminate import ContaminationIndex
 from openmed.pretraining_text.mix import PassageSpec, Source
 from openmed.pretraining_text.normalise import normalise
-from openmed.pretraining_text.packed import write_shard
 from openmed.pretraining_text.passages import PassageCutter
+from openmed.pretraining_text.shards import Packing, describe, write_shard
 from openmed.pretraining_text.sources import read_part
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.writers.atomic import atomic_path
@@ -192,7 +192,7 @@ class Pack(PipelineStep):
     type, name = "WRITER", "pack"
 
     def __init__(
-        self, folder: Path, backbone: str, *, limits: Sequence[int], heldout_fraction: float, seed: int, dtype: str
+        self, folder: Path, backbone: str, *, limits: Sequence[int], heldout_fraction: float, seed: int
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -200,10 +200,10 @@ class Pack(PipelineStep):
         self.limits = limits
         self.heldout = int(heldout_fraction * 2**64)
         self.seed = seed
-        self.dtype = dtype
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
         tokenizer = load_tokenizer(BackboneSpec.named(self.backbone))
+        packing = Packing.of(tokenizer)
         backend = plain_twin(tokenizer.backend_tokenizer)
         parts: dict[str, list[np.ndarray]] = {"train": [], "heldout": []}
         passages = (passage for passage in data if chance(passage.id, self.seed) <= self.limits[rank])
@@ -213,11 +213,10 @@ class Pack(PipelineStep):
             for passage, encoding in zip(block, encodings, strict=True):
                 text = f"{passage.metadata['source']}/{passage.metadata['text']}"
                 split = "heldout" if chance(text, self.seed + 1) < self.heldout else "train"
-                parts[split].append(np.array(encoding.ids, dtype=self.dtype))
+                parts[split].append(np.array(encoding.ids, dtype=packing.dtype))
                 self.stat_update(f"{split} {PASSAGES}")
                 self.stat_update(f"{split} {TOKENS}", value=len(encoding.ids))
         for split, ids in parts.items():
             name = f"{split}-{rank:05d}"
-            shard = write_shard(self.folder, name, ids, separator=tokenizer.sep_token_id, dtype=self.dtype)
-            with atomic_path(self.folder / f"{name}.json") as temporary:
-                temporary.write_text(shard.as_json(), encoding="utf-8")
+            shard = write_shard(self.folder, name, ids, separator=packing.separator, dtype=packing.dtype)
+            describe(self.folder, shard, packing)
