@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backbones import FAMILIES, backbone_spec, local_spec, save_model
+from tests.backbones import FAMILIES, INFO, backbone_spec, local_spec, save_model, spread
 
 import openmed
+from openmed.artefact import save_artefact
 from openmed.errors import ConfigError
-from openmed.networks import LoraSpec
+from openmed.networks import LoraSpec, build_tagger, load_tokenizer
 from openmed.predicting import EntityTagger, Selection
+from openmed.predicting.plain import PlainWeights
 from openmed.predicting.selection import BELOW_THRESHOLD, OVERLAPPING
 from openmed.predicting.shared import SharedEncoder
 from openmed.spans import Document, Span
@@ -58,6 +65,68 @@ def test_adapters_on_one_base_share_it_and_others_do_not(hub, tmp_path, monkeypa
     together = openmed.load(folders, dtype="float32")
     assert len(bases) == 1
     check_as_alone(together, folders, "float32")
+
+
+def tensor_bytes() -> int:
+    """Of all tensors alive, each storage once."""
+    gc.collect()
+    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(storages.values())
+
+
+def bytes_held(folders: list[Path], dtype: str) -> int:
+    before = tensor_bytes()
+    tagger = openmed.load(folders, dtype=dtype)
+    tagger(TEXTS)
+    tagger(TEXTS)
+    return tensor_bytes() - before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("number", [2, 4])
+def test_many_adapters_hold_the_bytes_of_one_model_and_of_the_adapters(hub, tmp_path, dtype, number):
+    spec = backbone_spec("pubmedbert")
+    folders = [save_model(tmp_path / str(n), spec, lora=LoraSpec(1, 2), seed=n) for n in range(number)]
+    adapters = sum((folder / "adapter_model.safetensors").stat().st_size for folder in folders)
+    assert bytes_held(folders, dtype) <= bytes_held(folders[:1], dtype) + adapters
+
+
+@pytest.mark.parametrize("error", [None, OSError("No space left on device")])
+def test_weights_kept_on_disk_are_the_same_and_where_there_is_no_disk_they_stay_in_memory(monkeypatch, error):
+    weights = {"a": torch.randn(5, 3), "b": torch.randn(7, 5).T, "c": torch.randn(1, 1)}
+    if error is not None:
+        monkeypatch.setattr(tempfile, "TemporaryFile", Mock(side_effect=error))
+    plain = PlainWeights(weights, torch.device("cpu"))
+    for name in "abcba":
+        assert torch.equal(plain[name], weights[name])
+    assert ("a" in plain, "d" in plain) == (True, False)
+
+
+def test_the_base_is_loaded_once_whatever_the_models_find(hub, tmp_path, monkeypatch):
+    from openmed.artefact import model
+
+    spec = backbone_spec("bioclinical_modernbert")
+    folders = [save_model(tmp_path / "0", spec, lora=LoraSpec(4, 8)), tmp_path / "1"]
+    info = replace(INFO, types=("Gene",))
+    network = build_tagger(spec, LoraSpec(2, 4), num_tags=len(info.tags))
+    spread(network)
+    save_artefact(folders[1], network.eval(), load_tokenizer(spec), info=info, backbone=spec, provenance={})
+    loaded: list[str] = []
+    load = model.load_encoder
+    monkeypatch.setattr(model, "load_encoder", lambda spec, **k: (loaded.append(spec.weights), load(spec, **k))[1])
+    together = openmed.load(folders, dtype="float32")
+    assert loaded == [spec.weights]
+    check_as_alone(together, folders, "float32")
+
+
+def test_models_that_attend_in_other_ways_share_no_base(hub, tmp_path, monkeypatch):
+    from openmed.predicting import loading
+
+    specs = [backbone_spec("pubmedbert", attention=attention) for attention in ("eager", "sdpa")]
+    folders = [save_model(tmp_path / str(n), spec, lora=LoraSpec(4, 8), seed=n) for n, spec in enumerate(specs)]
+    monkeypatch.setattr(loading, "SharedEncoder", None)
+    check_as_alone(openmed.load(folders, dtype="float32"), folders, "float32")
 
 
 def test_models_that_cut_text_alike_cut_it_once(bert, tmp_path, monkeypatch):

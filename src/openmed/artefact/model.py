@@ -16,12 +16,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from openmed.artefact.manifest import Manifest
 from openmed.encoding import TaggingInfo
 from openmed.errors import ArtefactError, BackboneError
 from openmed.networks import BackboneSpec, Tagger
 from openmed.networks.backbone import load_encoder, weights_digest
 from openmed.networks.lora import quiet_peft
+from openmed.networks.tagger import CLASSIFIER
 from openmed.writers import atomic_path
 
 NEAR = "weights_from_here"
@@ -111,7 +114,11 @@ def load_artefact(folder: str | PathLike[str], *, merge: bool = True) -> Artefac
             mend="openmed predict takes it as it is; for all else give the model folder that it was exported from",
         )
     info = tagging_info(folder, manifest)
-    model = _load_lora(folder, manifest, merge=merge) if manifest.kind == LORA else _load_full(folder, manifest)
+    if manifest.kind == LORA:
+        model = load_adapter(folder, manifest, load_base(folder, manifest))
+        model = model.merge_and_unload() if merge else model
+    else:
+        model = _load_full(folder, manifest)
     network = Tagger(model, base_digest=manifest.base_digest, revision=manifest.backbone["revision"])
     return Artefact(network.eval(), saved_tokenizer(folder), info, manifest)
 
@@ -135,9 +142,13 @@ def saved_tokenizer(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
-    from peft import PeftModel
+def load_base(folder: Path, manifest: Manifest) -> Any:
+    """The transformers model that a LoRA model's adapter belongs to, verified; its head is new.
 
+    Raises:
+        ArtefactError: other weights than the adapter was trained on.
+        BackboneError: weights that cannot be found.
+    """
     spec = _found(BackboneSpec.from_mapping(manifest.backbone), folder, manifest)
     base = load_encoder(spec, num_tags=len(manifest.labels))
     digest = weights_digest(base)
@@ -147,9 +158,22 @@ def _load_lora(folder: Path, manifest: Manifest, *, merge: bool) -> Any:
             f"(sha256 {manifest.base_digest[:12]}, found {digest[:12]})",
             mend=f"get revision {spec.revision}" if spec.revision else "restore the weights that it was trained on",
         )
+    return base
+
+
+def load_adapter(folder: Path, manifest: Manifest, base: Any) -> Any:
+    """PEFT's model of the folder's adapter around a base from `load_base`: of this folder, or of another on the same.
+
+    The base is not copied; `unload()` gives it back as it was, but for the head.
+    """
+    from peft import PeftModel
+
+    head = base.get_submodule(CLASSIFIER)
+    if head.out_features != len(manifest.labels):  # the base was loaded for a model of other types
+        head = nn.Linear(head.in_features, len(manifest.labels), bias=head.bias is not None)
+        setattr(base, CLASSIFIER, head)
     with quiet_peft():
-        model = PeftModel.from_pretrained(base, str(folder))
-    return model.merge_and_unload() if merge else model
+        return PeftModel.from_pretrained(base, str(folder))
 
 
 def _near(weights: str, folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from openmed.artefact import Manifest, load_artefact, model_digest
 from openmed.artefact.model import GRAPH, GRAPHS, LORA, saved_tokenizer, tagging_info
 from openmed.errors import ConfigError, nearest
 from openmed.networks.precision import best_dtype
-from openmed.predicting.model import Model, NetworkScorer
+from openmed.predicting.model import Model, NetworkScorer, Scorer
 from openmed.predicting.onnx_scorer import OnnxScorer
 from openmed.predicting.shared import SharedEncoder
 from openmed.predicting.tagger import EntityTagger
@@ -67,25 +67,35 @@ def open_models(folders: Sequence[Path], *, device: str | None = None, dtype: st
     chosen = best_dtype(device) if dtype == "auto" else DTYPES[dtype]
     digests = [model_digest(folder) for folder in folders]
     names = _names(manifests, digests, folders)
-    on_base = Counter(manifest.base_digest for manifest in manifests if manifest.kind == LORA)
-    encoders: dict[str, SharedEncoder] = {}
+    shared = _on_shared_bases(folders, manifests, device=device, dtype=chosen)
     models = []
     for folder, manifest, name, digest in zip(folders, manifests, names, digests, strict=True):
-        if manifest.kind in GRAPHS:
+        if folder in shared or manifest.kind in GRAPHS:
             info, tokenizer = tagging_info(folder, manifest), saved_tokenizer(folder)
-            score = OnnxScorer(folder / GRAPH)
-            models.append(Model(name, info, tokenizer, score, manifest.temperature, digest))
-            continue
-        shares = manifest.kind == LORA and on_base[manifest.base_digest] > 1
-        artefact = load_artefact(folder, merge=not shares)
-        if shares:
-            if manifest.base_digest not in encoders:
-                encoders[manifest.base_digest] = SharedEncoder(artefact, device=device, dtype=chosen)
-            score = encoders[manifest.base_digest].add(artefact)
+            score = shared[folder] if folder in shared else OnnxScorer(folder / GRAPH)
         else:
+            artefact = load_artefact(folder)
+            info, tokenizer = artefact.info, artefact.tokenizer
             score = NetworkScorer(artefact.network, device=device, dtype=chosen)
-        models.append(Model(name, artefact.info, artefact.tokenizer, score, manifest.temperature, digest))
+        models.append(Model(name, info, tokenizer, score, manifest.temperature, digest))
     return models
+
+
+def _on_shared_bases(
+    folders: Sequence[Path], manifests: Sequence[Manifest], *, device: str, dtype: torch.dtype
+) -> dict[Path, Scorer]:
+    """What scores with each of the LoRA models that have a base in common; the others are left out."""
+    alike: dict[tuple[str, str | None], dict[Path, Manifest]] = {}
+    for folder, manifest in zip(folders, manifests, strict=True):
+        if manifest.kind == LORA:
+            # The attention implementation shows in the last digits.
+            on = manifest.base_digest, manifest.backbone.get("attention")
+            alike.setdefault(on, {})[folder] = manifest
+    scorers: dict[Path, Scorer] = {}
+    for models in alike.values():
+        if len(models) > 1:
+            scorers |= SharedEncoder(models, device=device, dtype=dtype).scorers
+    return scorers
 
 
 def _check_graphs(folders: Sequence[Path], manifests: Sequence[Manifest], *, device: str | None, dtype: str) -> None:

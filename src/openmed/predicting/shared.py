@@ -2,33 +2,35 @@
 
 A model alone is quickest with its adapter merged, and its scores differ in the last digits from those of an adapter
 beside the weights. So what is kept for each model is its small adapter and head, and when its turn comes, the base
-weights plus its update are written into the one working copy: the very weights that the model has alone. That costs as
-much as a few batches, once per block of documents and model.
+weights (`openmed.predicting.plain`) plus its update are written into the one working copy: the very weights that the
+model has alone. That costs as much as a few batches, once per block of documents and model.
 
-    encoder = SharedEncoder(first, device="cpu", dtype=torch.bfloat16)
-    scorers = [encoder.add(artefact) for artefact in (first, second)]
+    encoder = SharedEncoder({folder: Manifest.read(folder) for folder in folders}, device="cpu", dtype=torch.bfloat16)
+    scores_NC = encoder.scorers[folder](batch)
 
-Artefacts come from `load_artefact(folder, merge=False)`. Shapes: O outputs, I inputs of a layer, R rank.
+Shapes: O outputs, I inputs of a layer, R rank.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from openmed.artefact import Artefact
+from openmed.artefact import Manifest
+from openmed.artefact.model import load_adapter, load_base
 from openmed.encoding import Batch
 from openmed.networks import Tagger
 from openmed.networks.lora import quiet_peft
 from openmed.networks.tagger import CLASSIFIER
 from openmed.predicting.model import NetworkScorer, Scorer
+from openmed.predicting.plain import PlainWeights
 
 
 @dataclass(frozen=True)
@@ -53,32 +55,33 @@ class _Adapter:
 
 class SharedEncoder:
     """Args:
-    artefact: any of the models; its base weights become the shared ones. It can be added afterwards.
+    models: the manifests of LoRA models on the same base, by folder. The base is loaded once, for all.
     device, dtype: as of `NetworkScorer`.
+
+    Attributes:
+        scorers: what scores with each of them, by folder.
+
+    Raises:
+        ArtefactError, BackboneError: the base is not the one they were trained on, or cannot be found.
     """
 
-    def __init__(self, artefact: Artefact, *, device: str, dtype: torch.dtype) -> None:
-        self._device = torch.device(device)
-        # A copy, for the artefact's own is still to be added; PEFT's `unload` takes the adapter out again.
-        model: Any = copy.deepcopy(artefact.network.model)
-        with quiet_peft():
-            network = Tagger(model.unload())
-        self._transformer = network.transformer
-        self._plain = {
-            name: layer.weight.detach().to(self._device, torch.float32, copy=True)
-            for name, layer in self._transformer.named_modules()
-            if isinstance(layer, nn.Linear)
-        }
-        self._score = NetworkScorer(network, device=device, dtype=dtype)
+    def __init__(self, models: Mapping[Path, Manifest], *, device: str, dtype: torch.dtype) -> None:
+        base: Any = load_base(*next(iter(models.items())))
         self._adapters: list[_Adapter] = []
+        for folder, manifest in models.items():
+            model = load_adapter(folder, manifest, base)
+            self._adapters.append(_adapter(Tagger(model), torch.device(device)))
+            with quiet_peft():
+                base = model.unload()
+        self._transformer = base
+        adapted = dict.fromkeys(name for adapter in self._adapters for name in adapter.updates)
+        weights = {name: base.get_submodule(name).weight for name in adapted}
+        self._plain = PlainWeights(weights, torch.device(device))  # before they are cast
+        self._score = NetworkScorer(Tagger(base), device=device, dtype=dtype)
         self._current: int | None = None
-
-    def add(self, artefact: Artefact) -> Scorer:
-        """Take over a model's adapter and head; returns what scores with them."""
-        self._adapters.append(_adapter(artefact.network, self._device))
-        adapted = {name for adapter in self._adapters for name in adapter.updates}
-        assert adapted <= self._plain.keys()
-        return partial(self._score_with, len(self._adapters) - 1)
+        self.scorers: dict[Path, Scorer] = {
+            folder: partial(self._score_with, number) for number, folder in enumerate(models)
+        }
 
     def _score_with(self, number: int, batch: Batch) -> np.ndarray:
         if self._current != number:
