@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmed.metrics.calibration import HIGHEST, LOWEST, calibration_error, entity_scores, fit_temperature
+from openmed.metrics.calibration import (
+    HIGHEST,
+    LOWEST,
+    MIN_ENTITIES,
+    calibration_error,
+    entity_scores,
+    fit_temperature,
+)
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -46,11 +53,18 @@ def test_no_other_temperature_fits_better(seed, factor):
 
 
 def test_entities_all_right_or_all_wrong_get_a_temperature_all_the_same():
-    emissions_WC, tags_W, entities_W = np.array([[5.0, 0.0]] * 10), np.zeros(10, dtype=int), np.arange(10)
-    assert fit_temperature(emissions_WC, tags_W, entities_W, [True] * 10) < 0.5
-    assert fit_temperature(emissions_WC, tags_W, entities_W, [False] * 10) == pytest.approx(HIGHEST)
+    emissions_WC, tags_W, entities_W = np.array([[5.0, 0.0]] * 30), np.zeros(30, dtype=int), np.arange(30)
+    assert fit_temperature(emissions_WC, tags_W, entities_W, [True] * 30) < 0.5
+    assert fit_temperature(emissions_WC, tags_W, entities_W, [False] * 30) == pytest.approx(HIGHEST)
     assert fit_temperature(emissions_WC[:0], tags_W[:0], entities_W[:0], []) == 1.0
     assert LOWEST < 1 < HIGHEST
+
+
+@pytest.mark.parametrize("number", [1, 2, MIN_ENTITIES - 1])
+def test_a_few_entities_fit_no_temperature(number):
+    emissions_WC, tags_W, entities_W = np.array([[5.0, 0.0]] * number), np.zeros(number, dtype=int), np.arange(number)
+    for right in (True, False):
+        assert fit_temperature(emissions_WC, tags_W, entities_W, [right] * number) == 1.0
 
 
 def test_the_score_of_an_entity_is_the_mean_over_its_words():

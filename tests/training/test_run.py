@@ -97,6 +97,8 @@ def test_scores_are_calibrated_on_dev(finished, result):
     calibration, of_test = result["dev"]["calibration"], result["test"]["calibration"]
     assert of_test["temperature"] == calibration["temperature"] == Manifest.read(finished / "model").temperature
     assert calibration["temperature"] != 1
+    assert calibration["fitted"]
+    assert of_test["fitted"]
     for split in ("dev", "test"):
         found = result[split]["calibration"]
         assert found["entities"] == result[split]["tp"] + result[split]["fp"]

@@ -22,6 +22,8 @@ import numpy as np
 NUM_BINS = 10
 LOWEST, HIGHEST = 0.1, 10.0
 """Temperatures beyond these are not sought: a tagger whose entities are all right on dev would want 0."""
+MIN_ENTITIES = 30
+"""From fewer no temperature is fitted: from two that are both wrong it would be the highest, and no score above 0.5."""
 _NUM_TRIED = 41
 _LEAST = 1e-6
 """A score this near to 0 or 1 is taken for this far from it: its logarithm must stay finite."""
@@ -39,9 +41,9 @@ def fit_temperature(
         correct_E: whether it is right.
 
     Returns:
-        between `LOWEST` and `HIGHEST`, to a half percent; 1 where nothing was found.
+        between `LOWEST` and `HIGHEST`, to a half percent; 1, which changes nothing, of fewer than `MIN_ENTITIES`.
     """
-    if not len(correct_E):
+    if len(correct_E) < MIN_ENTITIES:
         return 1.0
     right_E = np.asarray(correct_E, dtype=bool)
 

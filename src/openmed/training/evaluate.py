@@ -15,7 +15,7 @@ import numpy as np
 from openmed.data.loaders import EvaluationLoader
 from openmed.encoding import VIEWS, Units, decode_unit, legal_matrix, log_softmax
 from openmed.metrics import ScoreTable, score_spans
-from openmed.metrics.calibration import calibration_error, fit_temperature
+from openmed.metrics.calibration import MIN_ENTITIES, calibration_error, fit_temperature
 from openmed.modules import NerModule
 from openmed.spans import Document, Span
 
@@ -26,12 +26,14 @@ class Calibration:
 
     Attributes:
         temperature: fitted on the entities found on dev.
+        fitted: False where these were too few (`MIN_ENTITIES`): the temperature is 1, and scores are not calibrated.
         entities: found, that is, scored.
         error_before, error_after: expected calibration error over ten bins, with temperature 1 and with this one; None
             where nothing was found.
     """
 
     temperature: float
+    fitted: bool
     entities: int
     error_before: float | None
     error_after: float | None
@@ -65,11 +67,11 @@ class Evaluation:
         return {**self.tables[self.unit].as_dict(), "views": views, "calibration": calibration}
 
 
-def collect(module: NerModule, loaders: Sequence[EvaluationLoader], *, temperature: float | None = None) -> Evaluation:
+def collect(module: NerModule, loaders: Sequence[EvaluationLoader], *, dev: Evaluation | None = None) -> Evaluation:
     """Score what the module decoded in its last evaluation.
 
     Args:
-        temperature: that of dev, for other splits; None fits it on this one.
+        dev: for other splits, whose scores get its temperature; None fits one on this split.
     """
     calibration = None
     tables: dict[str, ScoreTable] = {}
@@ -83,7 +85,7 @@ def collect(module: NerModule, loaders: Sequence[EvaluationLoader], *, temperatu
         gold = [units.gold(unit) for unit in range(len(units))]
         tables[view] = score_spans(gold, predicted)
         if view == module.unit:
-            calibration, predicted = _calibrate(module, units, gold, predicted, temperature)
+            calibration, predicted = _calibrate(module, units, gold, predicted, dev)
             gold_units = [units.document(unit) for unit in range(len(units))]
             predicted_units = [
                 tuple(span.shifted(-units.range(unit)[0]) for span in spans) if view != "documents" else spans
@@ -97,22 +99,26 @@ def _calibrate(
     units: Units,
     gold: Sequence[Sequence[Span]],
     predicted: list[tuple[Span, ...]],
-    temperature: float | None,
+    dev: Evaluation | None,
 ) -> tuple[Calibration | None, list[tuple[Span, ...]]]:
     """How far the scores are right before and after, and the same spans with calibrated scores."""
     emissions_NC = module.emissions()
     if emissions_NC is None:
         return None, predicted
     correct_E = [span in right for right, found in zip(gold, predicted, strict=True) for span in found]
-    if temperature is None:
+    if dev is None:
         temperature = _fitted(emissions_NC, units, module.info.tags, correct_E)
+        fitted = len(correct_E) >= MIN_ENTITIES
+    else:
+        told = dev.calibration
+        temperature, fitted = (told.temperature, told.fitted) if told else (1.0, False)
     log_probs_NC, legal = log_softmax(emissions_NC / temperature), legal_matrix(module.info.tags)
     calibrated = [
         units.decode(unit, log_probs_NC[first:last], module.info.tags, legal)
         for unit, (first, last) in enumerate(units.bounds.tolist())
     ]
     before, after = (calibration_error(_scores(spans), correct_E) for spans in (predicted, calibrated))
-    return Calibration(temperature, len(correct_E), before, after), calibrated
+    return Calibration(temperature, fitted, len(correct_E), before, after), calibrated
 
 
 def _fitted(emissions_NC: np.ndarray, units: Units, tags: Sequence[str], correct_E: Sequence[bool]) -> float:

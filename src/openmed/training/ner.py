@@ -67,10 +67,9 @@ def _evaluate(trainer: L.Trainer, module: NerModule, datamodule: NerDataModule, 
     evaluations = {"dev": collect(module, trainer.val_dataloaders)}  # pyright: ignore[reportArgumentType]
     if test:
         trainer.test(module, datamodule, verbose=False)
-        calibration = evaluations["dev"].calibration
         evaluations["test"] = collect(
             module,
             trainer.test_dataloaders,  # pyright: ignore[reportArgumentType]
-            temperature=calibration.temperature if calibration else 1.0,
+            dev=evaluations["dev"],
         )
     return evaluations

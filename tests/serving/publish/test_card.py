@@ -136,6 +136,19 @@ def test_energy_calibration_and_data_are_told(model):
     assert "/home" not in card
 
 
+@pytest.mark.parametrize("fitted", [True, False, None])
+def test_scores_that_are_not_calibrated_are_said_to_be_so(tmp_path, bert, fitted):
+    model = write_run(tmp_path / "run", local_spec(bert), lora=None)
+    path = model.parent / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    for split in ("dev", "test"):
+        result[split]["calibration"] |= {"temperature": 1.0} | ({} if fitted is None else {"fitted": fitted})
+    path.write_text(json.dumps(result), encoding="utf-8")
+    card = card_of(model)
+    assert rows_of(card, "Calibration")["dev"][0] == "1.000"
+    assert ("fewer than 30 entities were found there: scores are uncalibrated" in card) == (fitted is False)
+
+
 @pytest.mark.parametrize(
     ("energy", "told"),
     [

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
+from openmed.metrics.calibration import MIN_ENTITIES
 from openmed.metrics.mistakes import MISTAKES
 from openmed.networks.weights import PACKAGE
 from openmed.serving.publish.facts import Facts
@@ -148,14 +149,18 @@ def recipe(facts: Facts) -> Section:
 def calibration(facts: Facts) -> Section | None:
     """How far a score can be believed; None of a run that did not look."""
     rows: list[Sequence[Cell]] = []
+    fitted = True
     for split in ("dev", "test"):
         told = (facts.result[split] or {}).get("calibration")
         if told and told["error_after"] is not None:
             errors = (_share(told["error_before"]), _share(told["error_after"]))
+            fitted = fitted and told.get("fitted", True)  # runs before there was a least number do not say
             rows.append((split, f"{told['temperature']:.3f}", told["entities"], *errors))
     if not rows:
         return None
     note = "Expected calibration error of the entities' scores over ten bins, in per cent; the temperature is of dev."
+    if not fitted:
+        note += f" It was not fitted, for fewer than {MIN_ENTITIES} entities were found there: scores are uncalibrated."
     columns = ("split", "temperature", "entities", "error before", "error after")
     return Section("Calibration", [Table(columns, rows, note=note)])
 
