@@ -65,6 +65,8 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):
         (b"id,text\n1,a\n2\n3,c\n", 3, "a row of 1 cells below a header of 2"),
         (b"id,text\n1,a\n2,\xff\n3,c\n", 3, "not UTF-8"),
         (b'id,text\n1,"a"\n2,b,"x"\n3,c\n', 3, "a row of 3 cells"),
+        (b'id,text\n1,"a\n\nb"\n2,"b"x\n3,"c"\n', 5, "the quoting is broken"),
+        (b'id,text\r\n1,a\r\n2,"he said "no" to it"\r\n3,c\r\n', 3, "the quoting is broken"),
     ],
 )
 def test_a_row_that_is_none_is_refused_or_told_and_left_out(tmp_path, content, line, part):
@@ -76,6 +78,24 @@ def test_a_row_that_is_none_is_refused_or_told_and_left_out(tmp_path, content, l
     told: list[DataError] = []
     assert [document.id for document in read_csv(path, refused=told.append)] == ["1", "3"]
     assert [str(error) for error in told] == [str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'id,text\n1,a\n2,"b\n3,c\n4,d\n',  # never closed
+        'id,text\n1,a\n2,"b\n3,"c\n4,d\n',  # another row's quote closes it
+        'id,text\n1,a\n2,"he said "no" to\n3, and 4\nthem"\n5,c\n',  # its cell goes on below
+    ],
+)
+def test_where_a_row_may_go_on_below_its_line_nothing_after_it_is_made_up(tmp_path, content):
+    told: list[DataError] = []
+    rows = read_csv(write(tmp_path / "x.csv", content), refused=told.append)
+    assert next(rows).id == "1"
+    with pytest.raises(DataError, match="this row and all below it are left out") as caught:
+        next(rows)
+    assert caught.value.line == 3
+    assert told == []
 
 
 @pytest.mark.parametrize(

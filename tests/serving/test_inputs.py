@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from openmed.errors import ConfigError, DataError
+from openmed.readers import read
 from openmed.serving import Reading, expand_inputs, read_input, read_sound
 from openmed.serving.inputs import format_of
-from openmed.spans import Document
+from openmed.spans import Document, Span
 
 MEDLINE = """<?xml version="1.0"?>
 <!DOCTYPE PubmedArticleSet PUBLIC "x" "y">
@@ -143,3 +144,12 @@ def test_results_below_an_input_folder_are_no_inputs(tmp_path):
         path.write_text("")
     assert [path.name for path in expand_inputs([tmp_path], without=out)] == ["a.txt"]
     assert [path.name for path in expand_inputs([out])] == ["a.jsonl"]
+
+
+def test_a_table_of_mentions_is_refused_and_read_as_gold_all_the_same(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("document,start,end,label,text\n1,4,7,Gene,p53\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"x.csv: the table holds mentions.*openmed score takes.*--id-column"):
+        list(read_input(path))
+    assert [document.text for document in read_input(path, Reading(id_column="document"))] == ["p53"]
+    assert [document.spans for document in read(path)] == [(Span(4, 7, "Gene"),)]

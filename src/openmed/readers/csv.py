@@ -16,7 +16,8 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import groupby
 from os import PathLike
 
@@ -32,6 +33,7 @@ MENTION_COLUMNS = frozenset({"document", "start", "end", "label", "text"})
 _Row = Mapping[str, str]
 _Refused = Callable[[DataError], None]
 _FRAGMENT = re.compile(r"(\d+)-(\d+)")
+_NOT_UTF8 = "not UTF-8"
 _MEND = "give every row the columns of the header; a cell with separators, quotes or line ends stands in double quotes"
 
 
@@ -50,7 +52,8 @@ def read_csv(
         text: the column of the text. It is taken as it is, line ends and blanks included.
         id: the column of the id. None is "id" where there is one, else rows are numbered from 1.
         separator: None takes the one of tab, comma and semicolon that the header has most of.
-        refused: is told what is wrong with a row, which is then left out; None raises at the first.
+        refused: is told what is wrong with a row, which is then left out; None raises at the first. A quote that is
+            left open is raised all the same: it takes in all that follows.
         losses: counts documents of a table of mentions, whose texts are not in the file.
 
     Raises:
@@ -66,6 +69,16 @@ def read_csv(
         if name is not None and name not in header:
             raise ConfigError(f"{path} has no column {name!r}", mend=f"name one that it has. {nearest(name, header)}")
     return _from_texts(rows, text, id or ("id" if "id" in header else None))
+
+
+def is_of_mentions(path: str | PathLike[str]) -> bool:
+    """Whether the header is that of a table of mentions.
+
+    Raises:
+        DataError: an empty file, damaged compression.
+    """
+    with closing(_rows(path, None, None)) as rows:
+        return next(rows)[1].keys() >= MENTION_COLUMNS
 
 
 def _from_texts(rows: Iterable[tuple[int, _Row]], text: str, id: str | None) -> Iterator[Document]:
@@ -118,7 +131,7 @@ def _place(mention: str, span: Span, characters: list[str]) -> None:
 
 def _rows(
     path: str | PathLike[str], separator: str | None, refused: _Refused | None
-) -> Iterator[tuple[int, dict[str, str]]]:
+) -> Generator[tuple[int, dict[str, str]]]:
     """The number of each row (the header's is 0) and its cells by column; first the header itself."""
     usual = csv.field_size_limit(sys.maxsize)  # of the whole process: 131,072 characters, and some notes are longer
     with open_bytes(path) as binary:
@@ -132,15 +145,13 @@ def _rows(
             separator = separator or max(SEPARATORS, key=first.count)
             columns = next(csv.reader([first.rstrip("\r\n")], delimiter=separator))
             yield 0, dict.fromkeys(columns, "")
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            for number, cells in enumerate((cells for cells in reader if cells), start=1):
+            for number, (line, cells) in enumerate(_cells(path, file, separator, refused), start=1):
+                if cells is None:
+                    continue
                 if problem := _problem(cells, columns):
-                    error = DataError(problem, path=path, line=reader.line_num + 1, text=separator.join(cells))
-                    _refuse(error, refused)
+                    _refuse(DataError(problem, path=path, line=line, text=separator.join(cells)), refused)
                 else:
                     yield number, dict(zip(columns, cells, strict=True))
-        except csv.Error as error:
-            raise DataError(f"the quoting is broken ({error})", path=path, mend=_MEND) from error
         except DAMAGE as error:
             raise damaged(path, error) from error
         finally:
@@ -158,6 +169,44 @@ def _check_header(line: str, path: str | PathLike[str]) -> None:
         raise DataError("NUL characters in the header", path=path, line=1, mend=UTF_16_MEND)
 
 
+def _cells(
+    path: str | PathLike[str], file: Iterable[str], separator: str, refused: _Refused | None
+) -> Iterator[tuple[int, list[str] | None]]:
+    """The last line of each row below the header and its cells; None for those of a row that was refused.
+
+    Where the quoting is broken, reading goes on at the next line only if the row ends on its own: it began there, and
+    its quotes are in pairs. Else what follows may be the rest of a cell, and would be taken for rows.
+
+    Raises:
+        DataError: the quoting is broken, and where the next row begins cannot be known.
+    """
+    last = ""
+
+    def remembered() -> Iterator[str]:
+        nonlocal last
+        for line in file:
+            last = line
+            yield line
+
+    reader = csv.reader(remembered(), delimiter=separator, strict=True)
+    while True:
+        begins = reader.line_num + 2  # the header's line is not the reader's
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = f"the quoting is broken ({error})"
+            if begins != reader.line_num + 1 or last.count('"') % 2:
+                problem += ": this row and all below it are left out, for where the next begins cannot be known"
+                raise DataError(problem, path=path, line=begins, mend=_MEND) from error
+            _refuse(DataError(problem, path=path, line=begins, text=last.rstrip("\r\n")), refused)
+            yield begins, None
+            continue
+        if cells:
+            yield reader.line_num + 1, cells
+
+
 def _problem(cells: list[str], columns: list[str]) -> str | None:
     if len(cells) != len(columns):
         return f"a row of {len(cells)} cells below a header of {len(columns)}"
@@ -166,7 +215,7 @@ def _problem(cells: list[str], columns: list[str]) -> str | None:
             cell.encode()
         except UnicodeEncodeError as error:
             byte = cell[error.start].encode(errors="surrogateescape")[0]
-            return f"not UTF-8: byte 0x{byte:02x} at character {error.start} of column {name!r}"
+            return f"{_NOT_UTF8}: byte 0x{byte:02x} at character {error.start} of column {name!r}"
     return None
 
 
@@ -176,7 +225,7 @@ def _refuse(error: DataError, refused: _Refused | None) -> None:
         path=error.path,
         line=error.line,
         text=(error.text or "").encode(errors="replace").decode(),
-        mend=_MEND if "cells" in error.problem else "convert the file: iconv -f latin1 -t utf-8 FILE > NEW",
+        mend="convert the file: iconv -f latin1 -t utf-8 FILE > NEW" if error.problem.startswith(_NOT_UTF8) else _MEND,
     )
     if refused is None:
         raise shown

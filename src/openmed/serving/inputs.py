@@ -20,7 +20,7 @@ from pathlib import Path
 from openmed.errors import ConfigError, DataError, OpenMedError, nearest
 from openmed.pretraining_text.sources.medline import read_medline
 from openmed.readers import READERS, detect_format, read
-from openmed.readers.csv import read_csv
+from openmed.readers.csv import is_of_mentions, read_csv
 from openmed.readers.detect import SUFFIXES, data_files
 from openmed.readers.jsonl import read_jsonl
 from openmed.readers.lines import byte_blocks, conversion
@@ -110,7 +110,7 @@ def read_input(
         losses: what the format's reader counts.
 
     Raises:
-        DataError: a file that cannot be read, is not UTF-8 or not of the format its suffix says.
+        DataError: a file that cannot be read, is not UTF-8 or not of the format its suffix says; a table of mentions.
         ConfigError: a table without the column of the text.
     """
     reading = reading or Reading()
@@ -122,6 +122,13 @@ def read_input(
         for text in read_medline(path, losses=losses, titles=True):
             yield Document(text.pmid or text.id, text.text)
     elif format == TABLE:
+        if reading.id_column is None and is_of_mentions(path):
+            raise DataError(
+                "the table holds mentions (document, start, end, label, text), and not the texts that they are of",
+                path=path,
+                mend="give the texts themselves (openmed score takes such a table as GOLD or PRED); if its rows are "
+                "texts all the same, say which column is their id: --id-column",
+            )
         yield from _read_table(path, reading, refused, losses)
     elif format == "jsonl":
         yield from read_jsonl(path, refused=refused, losses=losses)
