@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from openmed.errors import ConfigError
+from openmed.reproduce.cells import list_cells
 from openmed.reproduce.outcome import group_counts
-from openmed.reproduce.plan import Plan, list_cells, plan_names
+from openmed.reproduce.plan import Plan, plan_names
 from openmed.reproduce.table import difference, tables
 
 CONTENT = {

@@ -5,8 +5,9 @@ results = carry_out(plan, Path("outputs/reproduce/dapt-effect"))
 print_tables(plan, results)
 """
 
+from openmed.reproduce.cells import Cell, list_cells
 from openmed.reproduce.keys import cell_keys
-from openmed.reproduce.plan import Cell, Plan, list_cells, plan_names
+from openmed.reproduce.plan import Plan, plan_names
 from openmed.reproduce.run import carry_out, read_results
 from openmed.reproduce.table import tables
 

@@ -20,7 +20,8 @@ from openmed.corpora.load import split_hashes
 from openmed.data.text import PACKED
 from openmed.errors import ConfigError, DataError, OpenMedError
 from openmed.pretraining_text.packed import INDEX
-from openmed.reproduce.plan import DAPT, NER, Cell, Plan, list_cells
+from openmed.reproduce.cells import DAPT, NER, Cell, list_cells
+from openmed.reproduce.plan import Plan
 from openmed.training.compose import compose
 from openmed.training.friendly import explain
 from openmed.training.result import config_digest

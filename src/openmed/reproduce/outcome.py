@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from openmed.metrics.mistakes import read_mention
-from openmed.reproduce.plan import DAPT, NER, Cell
+from openmed.reproduce.cells import DAPT, NER, Cell
 from openmed.run_folder import PREDICTIONS
 from openmed.training.result import read_result
 

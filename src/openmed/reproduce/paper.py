@@ -20,10 +20,11 @@ import numpy as np
 from openmed.analysis.report.blocks import Block, Cell, Prose, Section, Table
 from openmed.corpora import load_spec
 from openmed.corpora.places import spec_is_here
+from openmed.reproduce.cells import Cell as Run
+from openmed.reproduce.cells import list_cells
 from openmed.reproduce.keys import NO_DATA, cell_keys, is_done
 from openmed.reproduce.outcome import group_counts
-from openmed.reproduce.plan import Cell as Run
-from openmed.reproduce.plan import Plan, list_cells
+from openmed.reproduce.plan import Plan
 from openmed.reproduce.run import Results
 from openmed.reproduce.table import draw_means
 

@@ -18,9 +18,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from openmed.errors import DataError, RunError
+from openmed.reproduce.cells import Cell, list_cells
 from openmed.reproduce.keys import NO_TEXT, Lack, cell_keys, is_done
 from openmed.reproduce.outcome import fault, outcome
-from openmed.reproduce.plan import Cell, Plan, list_cells
+from openmed.reproduce.plan import Plan
 from openmed.training.result import read_result
 from openmed.writers.atomic import atomic_path
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from openmed.analysis.report.blocks import Block, Prose, Section, Table
+from openmed.reproduce.cells import DAPT, NER
 from openmed.reproduce.keys import Lack
 from openmed.reproduce.outcome import SPLITS, group_counts
-from openmed.reproduce.plan import DAPT, NER, Plan
+from openmed.reproduce.plan import Plan
 
 NUM_RESAMPLES = 2_000
 DEV = "dev"
