@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from dataclasses import replace
@@ -242,6 +243,37 @@ def test_only_safetensors_pass_for_weights(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04pickle")
     with pytest.raises(PublishError, match="no whole safetensors file"):
         check_folder(tmp_path, SECRETS)
+
+
+def vocabulary(input: bytes) -> bytes:
+    """As sentencepiece writes one: pieces, some of which look like much, then what it was trained on."""
+    pieces = [b"p53", b"/home/", b"\xe2\x96\x81/home/bert", b"\xe2\x96\x81anna", b"hf_short", b"\xff\xfe"]
+    return (
+        b"".join(b"\x0a" + bytes([len(p)]) + p + b"\x15\0\0\0\0" for p in pieces)
+        + b"\x12\x20\x0a"
+        + input
+        + b"\x12\x01m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("input", "kind"),
+    [
+        ("/".join(("", "home", "anna", "corpus.txt")).encode(), "a path of somebody's home"),
+        (b"C:\\Users\\anna\\corpus.txt", "a path of somebody's home"),
+        (b"/data/anna/runs/1/text", "a path of this machine"),
+        (b"hf_" + b"a1" * 15, "a key or a password"),
+        ("/data/änne/x".encode(), "a path of this machine"),
+    ],
+)
+def test_what_a_sentencepiece_vocabulary_was_trained_on_is_found(tmp_path, input, kind):
+    known = dataclasses.replace(SECRETS, paths=(*SECRETS.paths, "/data/änne"))
+    (tmp_path / "spiece.model").write_bytes(vocabulary(b"corpus.txt"))
+    check_folder(tmp_path, known)
+    (tmp_path / "spiece.model").write_bytes(vocabulary(input))
+    with pytest.raises(PublishError, match=f"spiece.model holds {kind}") as told:
+        check_folder(tmp_path, known)
+    assert input.decode() not in str(told.value)
 
 
 @pytest.mark.parametrize(

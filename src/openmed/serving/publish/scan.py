@@ -38,6 +38,9 @@ _KEYS = (
     re.compile(r"://[^/\s:@\"]+:[^/\s:@\"]+@"),  # a password in an address
 )
 _HOMES = re.compile(r"/(?:home|Users)/[^/\s\"']+|\b[A-Za-z]:\\+Users\\+[^\\\s\"']+|file:///")
+_HOME_FILES = re.compile(r"/(?:home|Users)/[^/\s\"']+/[^/\s\"']|\b[A-Za-z]:\\+Users\\+[^\\\s\"']+\\|file:///")
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]{8,}")
+"""A stretch of text between bytes, as long as the shortest thing that is looked for."""
 _ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'`(=,\[]))(?:/(?!/)[\w.~+@-]+){2,}")
 """A path from the root, no part of an address: the model may have been trained on another machine."""
 _VARIABLES = re.compile(r"(?i)(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY)$")
@@ -92,7 +95,7 @@ def check_folder(folder: Path, secrets: Secrets, *, allowed: str = "") -> None:
         if path.suffix in TEXTS:
             _check_text(path, name, secrets, allowed)
         elif path.suffix in BINARIES:
-            _check_binary(path, name)
+            _check_binary(path, name, secrets)
         else:
             refuse_suffix(name)
 
@@ -125,7 +128,7 @@ def _check_text(path: Path, name: str, secrets: Secrets, allowed: str) -> None:
             )
 
 
-def _check_binary(path: Path, name: str) -> None:
+def _check_binary(path: Path, name: str, secrets: Secrets) -> None:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError, safe_open
 
@@ -137,9 +140,30 @@ def _check_binary(path: Path, name: str) -> None:
         if set(facts) - {"format"}:
             raise PublishError(f"{name} has notes in its header: {', '.join(sorted(facts))}", mend="save it without")
         return
-    with path.open("rb") as file:
-        if file.read(4).startswith(_MAGIC):
-            raise PublishError(f"{name} holds a pickle, which can run code", mend="publish the tokenizer's own files")
+    content = path.read_bytes()
+    if content.startswith(_MAGIC):
+        raise PublishError(f"{name} holds a pickle, which can run code", mend="publish the tokenizer's own files")
+    for kind in _found_in_bytes(content, secrets):
+        raise PublishError(
+            f"{name} holds {kind}, which must not be published",
+            mend="sentencepiece notes what a vocabulary was trained on (trainer_spec.input): clear it and save the "
+            "file again, or publish tokenizer.json without it",
+        )
+
+
+def _found_in_bytes(content: bytes, secrets: Secrets) -> Iterator[str]:
+    """What kinds of things stand between bytes that are no text. Its words are a vocabulary's, so names may be there;
+    but a home is looked for with something below it, which a word of a vocabulary does not have.
+    """
+    for encoding in ("latin-1", "utf-8"):
+        for stretch in _PRINTABLE.findall(content.decode(encoding, errors="replace")):
+            for text in (
+                stretch,
+                stretch[1:],
+            ):  # the first may be the byte of a text's length, which looks like a letter
+                yield from _found(text, secrets, vocabulary=True)
+                if _HOME_FILES.search(text):
+                    yield "a path of somebody's home"
 
 
 def _found(line: str, secrets: Secrets, *, vocabulary: bool) -> Iterator[str]:
