@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.backbones import backbone_spec, local_spec
-from tests.finished_run import ENERGY, write_run
+from tests.finished_run import DATASET, ENERGY, write_run
 
 from openmed.choices import choice_names
 from openmed.corpora.spec import corpus_names, load_spec
@@ -159,6 +159,37 @@ def test_scores_that_are_not_calibrated_are_said_to_be_so(tmp_path, bert, fitted
 def test_energy_that_was_not_measured_is_not_made_up(tmp_path, bert, energy, told):
     card = card_of(write_run(tmp_path / "run", local_spec(bert), lora=None, energy=energy))
     assert told in card.split("## Energy and CO2")[1].split("##")[0]
+
+
+def section_of(card: str, heading: str) -> str:
+    body = card.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return " ".join(body.split())
+
+
+def test_what_it_is_for_and_what_it_cannot_do_are_told_of_this_model(tmp_path, bert):
+    dataset = {**DATASET, "title": "Abstracts of a made-up year"}
+    params = {"total": 184_400_000, "trainable": 1_000, "trainable_percent": 0.01}
+    card = card_of(write_run(tmp_path / "run", local_spec(bert), lora=None, dataset=dataset, params=params))
+
+    use = section_of(card, "Intended use")
+    assert "mentions of Chemical, Disease in English biomedical text" in use
+    assert "Not for decisions about patients, diagnosis, treatment or dosing" in use
+    assert "nor for removing personal data" in use
+    assert "no database identifiers" in use
+
+    limits = section_of(card, "Limits")
+    assert "trained and scored on one corpus, Abstracts of a made-up year," in limits
+    assert "On text of another kind (clinical notes," in limits
+    assert "expect lower scores" in limits
+    assert "flat mentions only" in limits
+
+    remarks = section_of(card, "Remarks on the EU AI Act")
+    assert "Regulation (EU) 2024/1689" in remarks
+    assert "one narrow task (184 million parameters), not a general-purpose AI model" in remarks
+    assert "published without an intended medical purpose" in remarks
+    assert "Article 6 with Annexes I and III" in remarks
+    assert "Regulation (EU) 2017/745" in remarks
+    assert "are no substitute for it. These remarks are not legal advice." in remarks
 
 
 def test_the_adapter_names_its_base(hub, tmp_path):
