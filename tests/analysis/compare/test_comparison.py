@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,13 @@ def test_equal_predictions_share_a_place(tmp_path):
     assert (tie.f1, tie.p, tie.p_holm, tie.interval) == (0, 1, 1, (0, 0))
 
 
+@pytest.mark.parametrize(("p", "verdict"), [(0.0499, "better"), (0.05, "not told apart")])
+def test_a_difference_counts_below_five_per_cent(tmp_path, p, verdict):
+    write_sweep(tmp_path, {4: 0.9, 8: 0.1}, gold=documents(30))
+    (difference,) = compared(tmp_path, baseline="lora.rank=4").differences
+    assert replace(difference, p_holm=p).verdict == verdict
+
+
 def test_one_run_has_no_test_and_says_so(tmp_path):
     comparison = compared(write_run(tmp_path))
     assert comparison.differences == []
@@ -193,7 +201,10 @@ def test_unfinished_and_other_runs_are_left_out_and_named(tmp_path):
 def test_dev_where_not_all_have_test(tmp_path):
     write_run(tmp_path / "1")
     write_run(tmp_path / "2", seed=2, splits=("dev",))
-    assert compared(tmp_path).split == "dev"
+    comparison = compared(tmp_path)
+    assert comparison.split == "dev"
+    assert any("Dev chose the checkpoint" in note for note in comparison.notes)
+    assert not any("Dev chose" in note for note in compared(tmp_path / "1").notes)
     with pytest.raises(DataError, match=r"2: the run was not scored on test. Train it with test=true"):
         compared(tmp_path, split="test")
 

@@ -50,6 +50,13 @@ def test_the_terminal_says_who_leads_and_how_sure_that_is(comparison):
         assert words in shown
 
 
+def test_of_equal_settings_none_is_called_the_best(tmp_path):
+    write_sweep(tmp_path, {4: 1.0, 8: 1.0}, seeds=(1,))
+    shown = terminal(overview(compare_runs([tmp_path], num_resamples=300)))
+    assert "lora.rank=4 is level with 1 other in the first place with 0.00" in shown
+    assert "the best" not in shown
+
+
 def test_the_page_has_all_pictures_and_is_safe(comparison):
     title, subtitle, sections = full_report(comparison)
     mentions = sum(len(document.spans) for document in documents(30))

@@ -135,7 +135,7 @@ def _compared(
         base=standings[base],
         base_is_best=baseline is None,
         differences=differences,
-        notes=notes_on(standings, gold, differences, num_resamples),
+        notes=notes_on(standings, gold, differences, num_resamples, about["split"]),
         **about,
     )
 

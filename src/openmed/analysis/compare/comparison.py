@@ -81,7 +81,7 @@ class Difference:
     @property
     def verdict(self) -> str:
         """Better or worse: these models beyond chance, and the recipes too. "... as trained": the models alone."""
-        if self.p_holm > ALPHA:
+        if self.p_holm >= ALPHA:
             return VERDICTS[-1]
         sure = self.seeds_interval is not None and not self.seeds_interval[0] <= 0 <= self.seeds_interval[1]
         return ("better" if self.f1 > 0 else "worse") + ("" if sure else AS_TRAINED)

@@ -1,6 +1,6 @@
 """What the reader of a comparison must know to believe the rest.
 
-notes_on(standings, gold, differences, num_resamples=10_000)
+notes_on(standings, gold, differences, num_resamples=10_000, split="test")
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from openmed.analysis.compare.predictions import Gold
 
 
 def notes_on(
-    standings: Sequence[Standing], gold: Gold, differences: Sequence[Difference], num_resamples: int
+    standings: Sequence[Standing], gold: Gold, differences: Sequence[Difference], num_resamples: int, split: str
 ) -> list[str]:
     """Sentences, none where all is as one would wish."""
     notes = []
+    if split == "dev":
+        notes.append("Dev chose the checkpoint of each run, so its scores are flattered: test says what to expect.")
     if len(standings) == 1:
         notes.append("There is one setting only, so there is nothing to compare it with: no test is made.")
     elif not differences:

@@ -79,7 +79,9 @@ def _verdict(comparison: Comparison) -> str:
     scored = f"F1 on {comparison.split}, {comparison.unit} one by one"
     if len(comparison.standings) == 1:
         return f"{first.setting.label}: {_mean(first)} ({scored})."
-    place = "the best" if comparison.base_is_best else f"the baseline, in place {base.rank}"
+    shared = sum(standing.rank == base.rank for standing in comparison.standings) - 1
+    best = f"level with {shared} other{'s' if shared > 1 else ''} in the first place" if shared else "the best"
+    place = best if comparison.base_is_best else f"the baseline, in place {base.rank}"
     told = f"{base.setting.label} is {place} with {_mean(base)} ({scored})."
     verdicts = [difference.verdict for difference in comparison.differences]
     counted = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts)
