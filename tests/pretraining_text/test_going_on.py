@@ -8,7 +8,10 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -236,4 +239,62 @@ def test_a_worker_that_is_killed_ends_the_build_which_goes_on(tmp_path, monkeypa
     assert stages.done_tasks(out / "work", "passages") < {0, 1, 2, 3}
     fresh = tmp_path / "fresh"
     assert build(mix, out, workers=2) == build(mix, fresh)
+    assert passages(out) == passages(fresh)
+
+
+SLOW_BUILD = """
+import sys
+import pytest
+from tests.pretraining_text.building import know_one_split
+from openmed.cli import main
+from openmed.pretraining_text import stages
+
+def slow(read, pids):
+    class Slow(read):
+        def run(self, data=None, rank=0, world_size=1):
+            import os, time
+            (pids / str(os.getpid())).touch()
+            for document in super().run(data, rank, world_size):
+                time.sleep(0.5)
+                yield document
+    return Slow
+
+from pathlib import Path
+stages.ReadPart = slow(stages.ReadPart, Path(sys.argv.pop()))
+know_one_split(pytest.MonkeyPatch())
+main()
+"""
+
+
+def is_running(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_who_builds(tmp_path, number):
+    """However that ends: else they would write, holding no lock, into what the same command goes on with."""
+    mix, out, pids = write_sources(tmp_path / "sources"), tmp_path / "out", tmp_path / "pids"
+    pids.mkdir()
+    command = ["openmed", "pretrain-text", "build", str(mix), "--out", str(out), "--workers", "2"]
+    builder = subprocess.Popen([sys.executable, "-c", SLOW_BUILD, *command[1:], str(pids)], stderr=subprocess.PIPE)
+    try:
+        assert wait_until(lambda: len(list(pids.iterdir())) == 2, 120), builder.stderr
+        os.kill(builder.pid, number)
+        assert builder.wait(timeout=10) == (128 + number if number == signal.SIGTERM else -number)
+        workers = [int(file.name) for file in pids.iterdir()]
+        assert wait_until(lambda: not any(map(is_running, workers)), 4)
+    finally:
+        builder.kill()
+    assert len(list(pids.iterdir())) == 2, "a worker began after the end"
+    fresh = tmp_path / "fresh"
+    assert build(Mix.read(mix), out) == build(Mix.read(mix), fresh)
     assert passages(out) == passages(fresh)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def build(
     if backbone:
         # The first one's tokenizer counts the tokens of passages: further ones join behind it.
         wanted = replace(wanted, backbones=tuple(dict.fromkeys([wanted.backbones[0], *backbone])))
-    with _progress(shown=not as_json) as progress:
+    with _leaving_in_order(), _progress(shown=not as_json) as progress:
         manifest = build_text(wanted, out, workers=workers, progress=progress)
     if as_json:
         print(json.dumps(manifest, ensure_ascii=False))
@@ -97,6 +98,20 @@ def _print(manifest: dict[str, Any]) -> None:
 
 def _list(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{what} {number:,}" for what, number in sorted(counts.items())) or "nothing"
+
+
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """SIGTERM is an exception here, as Ctrl-C is: workers are ended, and what is half written is removed."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -3,16 +3,19 @@
 Executor(pipeline, tasks=13, workers=2, logging_dir="...", preload="openmed.pretraining_text.stages").run()
 
 datatrove's own executor has a pool that waits for ever when one of its processes is killed, as the system does with the
-largest when the memory runs out. Here the end of a process is the end of its pipe, which is noticed at once.
+largest when the memory runs out. Here the end of a process is the end of its pipe, which is noticed at once: a worker's
+by who builds, and that of who builds by each worker, which then ends too: none writes when nobody holds the lock.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import traceback
 from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
+from threading import Thread
 from typing import Any
 
 import multiprocess
@@ -52,11 +55,12 @@ class Executor(LocalPipelineExecutor):
         context: Any = multiprocess.get_context("forkserver")  # pyright: ignore[reportAttributeAccessIssue]
         context.set_forkserver_preload([self.preload])
         waiting, running = deque(ranks), {}
+        end, mine = context.Pipe(duplex=False)  # `mine` is in no other process: when this one ends, so does the pipe
         try:
             while waiting or running:
                 while waiting and len(running) < self.workers:
                     receiver, sender = context.Pipe(duplex=False)
-                    process = context.Process(target=_work, args=(self, waiting.popleft(), sender), daemon=True)
+                    process = context.Process(target=_work, args=(self, waiting.popleft(), sender, end), daemon=True)
                     process.start()
                     sender.close()  # the worker's is then the only one: when it ends, the pipe does
                     running[receiver] = process
@@ -67,10 +71,13 @@ class Executor(LocalPipelineExecutor):
                 process.terminate()
             for process in running.values():
                 process.join()
+            end.close()
+            mine.close()
 
 
-def _work(executor: Executor, rank: int, sender: Any) -> None:
-    """Do a task; say None, or what went wrong."""
+def _work(executor: Executor, rank: int, sender: Any, end: Any) -> None:
+    """Do a task; say None, or what went wrong. When the pipe `end` does, leave at once."""
+    Thread(target=_leave_at, args=(end,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who builds, who ends the workers
     logger.disable("datatrove")
     try:
@@ -80,6 +87,12 @@ def _work(executor: Executor, rank: int, sender: Any) -> None:
         sender.send(error)
     else:
         sender.send(None)
+
+
+def _leave_at(end: Any) -> None:
+    """Wait for the end of a pipe that nothing is sent through, and end this process."""
+    wait([end])
+    os._exit(1)
 
 
 def _finish(process: Any, receiver: Any) -> None:
