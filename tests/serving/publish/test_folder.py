@@ -251,6 +251,7 @@ def vocabulary(input: bytes) -> bytes:
     return (
         b"".join(b"\x0a" + bytes([len(p)]) + p + b"\x15\0\0\0\0" for p in pieces)
         + b"\x12\x20\x0a"
+        + bytes([len(input)])
         + input
         + b"\x12\x01m"
     )
@@ -261,8 +262,8 @@ def vocabulary(input: bytes) -> bytes:
     [
         ("/".join(("", "home", "anna", "corpus.txt")).encode(), "a path of somebody's home"),
         (b"C:\\Users\\anna\\corpus.txt", "a path of somebody's home"),
-        (b"/data/anna/runs/1/text", "a path of this machine"),
-        (b"hf_" + b"a1" * 15, "a key or a password"),
+        (b"/data/anna/runs/1/" + b"x" * 50, "a path of this machine"),  # its length is a letter of ASCII
+        (b"hf_" + b"a1" * 31, "a key or a password"),
         ("/data/änne/x".encode(), "a path of this machine"),
     ],
 )
