@@ -8,12 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmed.analysis.report.blocks import Figure
-from openmed.analysis.report.drawing import COLOURS, INK, blank, drawing, short_label, svg
+from openmed.analysis.report.drawing import COLOURS, INK, PAPER, blank, drawing, short_label, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
 MAX_TICKS = 5
+LETTERS = 70
+"""So many stand side by side across a plot, at the size of names."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +45,47 @@ def parallel_coordinates(columns: Sequence[str], log: Sequence[bool], lines: Seq
     title = "Settings and scores"
     if not lines:
         return Figure(blank("no trial has a score"), title, note)
-    scales = [_Scale([line.values[place] for line in lines], log[place]) for place in range(len(columns))]
     with drawing(height_inches=3.8) as (canvas, axes):
-        for rank, line in enumerate(sorted(lines, key=lambda line: line.values[-1]), 1):
-            heights = [scale.height(value) for scale, value in zip(scales, line.values, strict=True)]
-            look = (INK, ":") if line.pruned else (COLOURS[0], "-")
-            strength = 0.1 + 0.9 * (rank / len(lines)) ** 3
-            axes.plot(range(len(columns)), heights, color=look[0], linestyle=look[1], alpha=strength, linewidth=1.4)
-        for place, scale in enumerate(scales):
-            axes.axvline(place, color=INK, linewidth=0.8)
-            for height, label in scale.ticks:
-                axes.annotate(
-                    short_label(label), (place, height), xytext=(3, 0), textcoords="offset points", fontsize=8,
-                    va="center",
-                )  # fmt: skip
-        axes.set_xticks(range(len(columns)), [short_label(name) for name in columns], fontsize=8)
-        axes.set(xlim=(-0.1, len(columns) - 0.6), ylim=(-0.05, 1.05), yticks=[])
-        axes.spines[["left", "bottom"]].set_visible(False)
-        axes.grid(visible=False)
+        draw_lines(axes, columns, log, lines)
         return Figure(svg(canvas), title, note)
+
+
+def draw_lines(axes: Axes, columns: Sequence[str], log: Sequence[bool], lines: Sequence[Line]) -> list[Annotation]:
+    """The lines, the axes with their values, and the names below the axes, which are returned."""
+    scales = [_Scale([line.values[place] for line in lines], log[place]) for place in range(len(columns))]
+    for rank, line in enumerate(sorted(lines, key=lambda line: line.values[-1]), 1):
+        heights = [scale.height(value) for scale, value in zip(scales, line.values, strict=True)]
+        look = (INK, ":") if line.pruned else (COLOURS[0], "-")
+        strength = 0.1 + 0.9 * (rank / len(lines)) ** 3
+        axes.plot(range(len(columns)), heights, color=look[0], linestyle=look[1], alpha=strength, linewidth=1.4)
+    backing = {"boxstyle": "square,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8}
+    for place, scale in enumerate(scales):
+        axes.axvline(place, color=INK, linewidth=0.8)
+        for height, label in scale.ticks:
+            axes.annotate(
+                short_label(label), (place, height), xytext=(4, 0), textcoords="offset points", fontsize=8,
+                va="center", bbox=backing,
+            )  # fmt: skip
+    axes.set(xlim=(-0.1, len(columns) - 0.6), ylim=(-0.05, 1.05), xticks=range(len(columns)), xticklabels=[], yticks=[])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.grid(visible=False)
+    return _name_axes(axes, columns)
+
+
+def _name_axes(axes: Axes, columns: Sequence[str]) -> list[Annotation]:
+    """Each name under its axis, on as many levels as it takes to keep neighbours apart, a line leading to the lower."""
+    names = [short_label(name) for name in columns]
+    room = LETTERS / len(columns)
+    levels = min(math.ceil((max(map(len, names)) + 2) / room), len(columns))
+    return [
+        axes.annotate(
+            name, (place, -0.05), xytext=(0, -8 - 12 * (place % levels)), textcoords="offset points", fontsize=8,
+            ha="right" if place == len(columns) - 1 else "center" if place else "left", va="top",
+            arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
+            annotation_clip=False,
+        )
+        for place, name in enumerate(names)
+    ]  # fmt: skip
 
 
 def course(scores: Sequence[tuple[int, float, bool]], note: str) -> Figure:

@@ -24,6 +24,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0609a")
 LINES = ("-", "--", ":", "-.")
 INK = "#767677"
 """Stands for the page's text colour while drawing; odd enough to be no other colour."""
+PAPER = "#fdfdfc"
+"""Stands for the page's background, for what has to be read over lines."""
 WIDTH_INCHES = 7.4
 MAX_LABEL = 48
 _SETTINGS: dict[Any, Any] = {
@@ -65,12 +67,12 @@ def legend(axes: Axes) -> None:
 
 
 def svg(canvas: Canvas) -> str:
-    """The <svg> element alone: no prolog, no metadata, no date, and the page's text colour in place of INK."""
+    """The <svg> element alone: no prolog, no metadata, no date, and the page's colours in place of INK and PAPER."""
     out = io.StringIO()
     none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     canvas.savefig(out, format="svg", transparent=True, metadata=none)
     page = out.getvalue()
-    return page[page.index("<svg") :].strip().replace(INK, "currentColor")
+    return page[page.index("<svg") :].strip().replace(INK, "currentColor").replace(PAPER, "var(--paper, Canvas)")
 
 
 def short_label(label: str) -> str:
