@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from openmed.corpora import CorpusSpec
-from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text import evaluated as evaluated_module
 from openmed.pretraining_text.mix import Source
 from openmed.pretraining_text.packed import PackedText
 from openmed.spans import Document
@@ -75,8 +75,9 @@ def know_corpus(patch: pytest.MonkeyPatch, train: Path, **settings: Any) -> Sour
 def know_one_split(patch: pytest.MonkeyPatch) -> None:
     """The dev and test splits that a build must not meet: one document of ours."""
     document = Document("t", CONTAMINATED, group="777")
-    patch.setattr(build_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
-    patch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", document)])
+    patch.setattr(evaluated_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
+    patch.setattr(evaluated_module, "split_digests", lambda splits: {"/".join(split): "digest" for split in splits})
+    patch.setattr(evaluated_module, "split_texts", lambda splits: [("ncbi/test", document)])
 
 
 def passages(out: Path) -> dict[str, list[tuple[int, ...]]]:

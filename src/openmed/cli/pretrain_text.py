@@ -87,6 +87,11 @@ def _print(manifest: dict[str, Any]) -> None:
     ]
     if missing := manifest["not_decontaminated_against"]:
         notes.append(f"Not at hand, so not looked at: {', '.join(missing)}.")
+    if later := manifest["came_later"]:
+        notes.append(
+            f"Came or changed when all was done, so not looked at: {', '.join(later)}. "
+            "The same command with another --out builds a text without what stands there."
+        )
     for name, packed in manifest["packed"].items():
         train, heldout = packed["train"], packed["heldout"]
         notes.append(

@@ -19,7 +19,7 @@ from openmed.pretraining_text.sources.corpus import SPLIT
 from openmed.readers.containers import split_archive
 
 _CHOOSING = ("format", "options", "ids", "types", "other_types", "groups", "dev", "dev_fraction", "split_seed")
-"""Settings of a corpus that decide which documents are its training split."""
+"""Settings of a corpus that decide which documents are its training split, or another."""
 
 
 def check_at_hand(source: Source) -> None:
@@ -55,15 +55,19 @@ def bytes_at(place: Path) -> int:
 def part_digests(source: Source, parts: int) -> list[str]:
     """Of what each part reads: names and sizes of its files; of a corpus, whose every part reads all, the content."""
     if (spec := source.corpus) is not None:
-        return [_digest(_choice(spec))] * parts
+        return [split_digest(spec, SPLIT)] * parts
     files = list_files(source.place)
     sizes = {file: file.stat().st_size if file.exists() else None for file in files}
     return [_digest([[str(file), sizes[file]] for file in files_of_part(files, part, parts)]) for part in range(parts)]
 
 
-def _choice(spec: CorpusSpec) -> list[Any]:
-    """What decides which texts the training split gives."""
-    return [split_hashes(spec, SPLIT), [repr(getattr(spec, key)) for key in _CHOOSING]]
+def split_digest(spec: CorpusSpec, split: str) -> str:
+    """Of what decides which texts a split of a corpus gives.
+
+    Raises:
+        DataError: as `openmed.corpora.load_split` of a file that is missing or altered.
+    """
+    return _digest([split_hashes(spec, split), [repr(getattr(spec, key)) for key in _CHOOSING]])
 
 
 def _digest(content: Any) -> str:

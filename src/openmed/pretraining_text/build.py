@@ -23,9 +23,8 @@ from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.at_hand import bytes_at, check_at_hand, source_bytes
 from openmed.pretraining_text.claim import claim
-from openmed.pretraining_text.decontaminate import ContaminationIndex, evaluated_splits, split_texts
+from openmed.pretraining_text.evaluated import index_evaluated
 from openmed.pretraining_text.mix import MAX_TASKS, Mix
-from openmed.pretraining_text.packed import PackedIndex
 from openmed.pretraining_text.packs import PACKED, BackbonePack
 from openmed.pretraining_text.shards import Packing
 from openmed.writers.atomic import atomic_path
@@ -38,6 +37,8 @@ WORK = "work"
 SPACE_NEEDED = 8
 """Times the size of the sources on disk, which are compressed: passages, twice, and packed text."""
 ALL = 2**64 - 1
+PACK_WEIGHT = 2
+"""Of one task of packing, as `Stage.weight`."""
 Progress = Callable[[float, str], None]
 """Told now and then: the share that is done, and the stage at work."""
 
@@ -46,8 +47,9 @@ def build(mix: Mix, out: Path, *, workers: int = 1, progress: Progress | None = 
     """Build, or go on building. Returns the manifest, which is in the folder too.
 
     Raises:
-        ConfigError: another mix in the folder, a build at work in it, a source that changed after it was read, a worker
-            that was killed, datatrove not installed.
+        ConfigError: another mix in the folder, a build at work in it, a source that changed after it was read, a dev or
+            test split that came after texts were compared with those at hand, a worker that was killed, datatrove not
+            installed.
         DataError: a source that is not there, is empty or damaged, or a disk too small. What is done stays.
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else they would take all cores in each worker
@@ -83,42 +85,57 @@ class _Build:
         self._check_sources()
 
     def run(self) -> dict[str, Any]:
+        from openmed.pretraining_text.manifest import make_manifest
         from openmed.pretraining_text.stages import PASSAGES, list_stages, pack_stage
 
-        self.tasks = self._claim()
-        self._index_evaluated()
+        self.tasks, begun = self._claim()
         stages = list_stages(self.mix, self.tasks, self.work)
         open_packs = [pack for pack in self.packs if not pack.is_done()]
-        whole = sum(stage.tasks * stage.weight for stage in stages) + 2 * len(self.tasks) * len(open_packs)
-        done = 0.0
+        number = len(self.tasks)
+        self.plan = [(stage.name, stage.tasks, stage.weight) for stage in stages]
+        self.plan += [(pack.stage, number, PACK_WEIGHT) for pack in open_packs]
+        finished = not open_packs and self._share() == 1 and (self.out / MANIFEST).is_file()
+        later = index_evaluated(
+            self.out,
+            self.work,
+            ngram=self.mix.decontaminate_ngram,
+            begun=begun,
+            finished=finished,
+            say=lambda what: self.progress(self._share(), what),
+        )
+        for pack in open_packs:
+            pack.forget_lost()
         for stage in stages:
-            done = self._run(stage, done, whole)
+            self._run(stage)
             if stage.name == PASSAGES:
                 self._check_texts()
         self._check_not_empty()
         limits, short = self._limits()
         for pack in open_packs:
-            pack.forget_lost()
-            stage = pack_stage(
-                self.mix, self.tasks, self.work, folder=pack.folder, backbone=pack.backbone, limits=limits
+            self._run(
+                pack_stage(self.mix, self.tasks, self.work, folder=pack.folder, backbone=pack.backbone, limits=limits)
             )
-            done = self._run(stage, done, whole)
-            pack.write_index(len(self.tasks))
-        manifest = self._manifest(short)
+            pack.write_index(number)
+        names = [task.source.name for task in self.tasks]
+        manifest = make_manifest(self.mix, self.out, self.work, names, short=short, later=later)
         with atomic_path(self.out / MANIFEST) as temporary:
             temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return manifest
 
-    def _run(self, stage: Any, done: float, whole: float) -> float:
+    def _run(self, stage: Any) -> None:
         from openmed.pretraining_text.progress import watched
-        from openmed.pretraining_text.stages import done_tasks, run_stage
+        from openmed.pretraining_text.stages import run_stage
 
-        def share() -> float:
-            return (done + len(done_tasks(self.work, stage.name)) * stage.weight) / whole
-
-        with watched(lambda: self.progress(share(), stage.name)):
+        self.progress(self._share(), stage.name)
+        with watched(lambda: self.progress(self._share(), stage.name)):
             run_stage(stage, self.work, workers=self.workers)
-        return done + stage.tasks * stage.weight
+
+    def _share(self) -> float:
+        """How much of all there is to do is done, whenever it was done."""
+        from openmed.pretraining_text.stages import done_tasks
+
+        done = sum(min(len(done_tasks(self.work, name)), number) * weight for name, number, weight in self.plan)
+        return done / sum(number * weight for _, number, weight in self.plan)
 
     def _check_sources(self) -> None:
         for source in self.mix.sources:
@@ -133,14 +150,14 @@ class _Build:
                 mend="free some space, or give --out on another disk",
             )
 
-    def _claim(self) -> list[Task]:
-        """The tasks of the first stage. Those not done leave nothing of what they once read."""
+    def _claim(self) -> tuple[list[Task], bool]:
+        """The tasks of the first stage; whether any is done. Those not done leave nothing of what they once read."""
         from openmed.pretraining_text.stages import EXACT, PASSAGES, REMOVED, done_tasks
         from openmed.pretraining_text.steps import Task
 
         done = done_tasks(self.work, PASSAGES)
         # Where more was made of what was read, it may be read again (work/ was deleted), but only the same.
-        built_on = done_tasks(self.work, EXACT) or (self.out / PACKED).exists()
+        built_on = bool(done_tasks(self.work, EXACT)) or (self.out / PACKED).exists()
         parts = claim(self.mix, self.out, range(MAX_TASKS) if built_on else done)
         self.work.mkdir(exist_ok=True)
         tasks = [
@@ -151,16 +168,7 @@ class _Build:
         for rank in set(range(len(tasks))) - done:
             for folder in (PASSAGES, REMOVED):  # a task without passages writes no file
                 (self.work / folder / f"{rank:05d}.jsonl.gz").unlink(missing_ok=True)
-        return tasks
-
-    def _index_evaluated(self) -> None:
-        from openmed.pretraining_text.stages import INDEX
-
-        if not (self.work / INDEX).is_dir():
-            splits, missing = evaluated_splits()
-            self.progress(0.0, "reading dev and test splits")
-            index = ContaminationIndex.build(split_texts(splits), ngram=self.mix.decontaminate_ngram, missing=missing)
-            index.save(self.work / INDEX)
+        return tasks, built_on or bool(done)
 
     def _check_texts(self) -> None:
         """After reading: each source has texts. One that has none is read again when it is there."""
@@ -204,28 +212,4 @@ class _Build:
     def _counts(self) -> dict[str, dict[str, Any]]:
         from openmed.pretraining_text.report import source_counts
 
-        return source_counts(self.work, [task.source.name for task in self.tasks], self.mix.backbones)
-
-    def _manifest(self, short: dict[str, int]) -> dict[str, Any]:
-        from openmed.pretraining_text.report import contaminated
-        from openmed.pretraining_text.stages import INDEX
-
-        evaluated = ContaminationIndex.load(self.work / INDEX)
-        packed: dict[str, Any] = {}
-        for name in self.mix.backbones:
-            index = PackedIndex.read(self.out / PACKED / name)
-            packed[name] = {
-                split: {key: sum(getattr(shard, key) for shard in shards) for key in ("passages", "tokens")}
-                for split, shards in index.splits.items()
-            }
-        return {
-            "name": self.mix.name,
-            "mix_sha256": self.mix.digest(),
-            "seed": self.mix.seed,
-            "sources": self._counts(),
-            "short": short,
-            "contamination": contaminated(self.work),
-            "decontaminated_against": evaluated.splits,
-            "not_decontaminated_against": evaluated.missing,
-            "packed": packed,
-        }
+        return source_counts(self.work, [task.source.name for task in self.tasks], [])

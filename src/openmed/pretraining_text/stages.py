@@ -38,6 +38,7 @@ from datatrove.pipeline.filters import GopherQualityFilter
 from datatrove.pipeline.writers import JsonlWriter
 
 from openmed.errors import DataError
+from openmed.pretraining_text.evaluated import INDEX
 from openmed.pretraining_text.executor import Executor
 from openmed.pretraining_text.mix import Mix
 from openmed.pretraining_text.steps import (
@@ -56,7 +57,6 @@ PASSAGES = "passages"
 EXACT = "exact"
 CLEAN = "clean"
 REMOVED = "contaminated"
-INDEX = "evaluated"
 CHANCES = "chances"
 
 
