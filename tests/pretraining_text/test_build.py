@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer
 from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec
 from openmed.pretraining_text import build as build_module
+from openmed.pretraining_text import manifest as manifest_module
 from openmed.pretraining_text.build import build
 from openmed.pretraining_text.mix import Mix, Source
 from openmed.pretraining_text.packed import PackedIndex, verify
@@ -190,6 +192,42 @@ def test_another_backbone_is_packed_from_the_same_clean_text(mix, built, tmp_pat
     shutil.copytree(built[0], out)
     manifest = build(replace(mix, backbones=("tiny", "minilm")), out)
     assert manifest["packed"]["minilm"] == manifest["packed"]["tiny"]  # the same vocabulary
+
+
+def test_the_manifest_says_what_was_read_by_what(mix, built):
+    manifest = built[1]
+    path = Path(mix.sources[0].path)
+    digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    file = {"name": "a.jsonl", "bytes": path.stat().st_size, "digest": digest}
+    assert manifest["sources"]["a"]["read"] == {"path": "a.jsonl", "files": [file]}, "no folder of this machine"
+    assert manifest["versions"].keys() == {"openmed-ner", "datatrove", "tokenizers"}
+    index = PackedIndex.read(built[0] / "packed" / "tiny")
+    assert manifest["packed"]["tiny"]["tokenizer_sha256"] == index.tokenizer["sha256"]
+
+
+def test_a_path_in_the_manifest_is_as_in_the_mix(mix, tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "texts"
+    (folder / "more").mkdir(parents=True)
+    (folder / "0.txt").write_text("one")
+    (folder / "more" / "1.txt").write_text("two")
+    monkeypatch.setenv("OPENMED_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(manifest_module, "LARGE", 3)
+    read = manifest_module.describe_source(Source("a", "text", "texts"))
+    assert read == {"path": "texts", "files": [{"name": "0.txt", "bytes": 3}, {"name": "more/1.txt", "bytes": 3}]}
+    corpus = manifest_module.describe_source(Source("demo", "corpus", "demo"))
+    assert corpus["path"] == "demo"
+    assert all(file["bytes"] > 3 and file["digest"].startswith("sha256:") for file in corpus["files"])
+
+
+def test_what_was_packed_for_another_backbone_stays_in_the_manifest(mix, built, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(built[0], out)
+    both = build(replace(mix, backbones=("tiny", "minilm")), out)
+    assert both["packed"].keys() == {"tiny", "minilm"}
+    assert both["sources"]["a"]["packed"].keys() == {"tiny", "minilm"}
+    assert build(mix, out) == both
+    (out / "packed" / "minilm" / "index.json").unlink()
+    assert build(mix, out) == built[1]
 
 
 def test_two_texts_do_not_share_a_folder(mix, built, tmp_path):
