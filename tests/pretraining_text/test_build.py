@@ -5,10 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -317,25 +314,3 @@ def test_the_mixes_that_come_along_are_sound():
 
     for path in sorted((conf_folder() / "pretrain_text").glob("*.yaml")):
         assert Mix.read(path).sources
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_source(tmp_path):
-    """In processes of their own, since the largest memory of a process never falls."""
-    program = (
-        "import resource, sys\n"
-        "from pathlib import Path\n"
-        "from openmed.pretraining_text.build import build\n"
-        "from openmed.pretraining_text.mix import Mix\n"
-        "build(Mix.read(sys.argv[1]), Path(sys.argv[2]))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
-    )
-    peaks = []
-    for texts in (300, 3_000):
-        folder = tmp_path / str(texts)
-        mix = write_sources(folder, texts=texts)
-        environment = {**os.environ, "OPENMED_DATA": str(tmp_path / "none")}
-        command = [sys.executable, "-c", program, str(mix), str(folder / "out")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        peaks.append(int(done.stdout.split()[-1]))
-    assert peaks[1] < 1.1 * peaks[0]

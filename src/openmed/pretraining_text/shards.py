@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -57,6 +58,49 @@ class Shard:
     sha256: str
 
 
+class ShardWriter:
+    """Takes a shard's passages one after another, and keeps none of them. See `writing_shard`."""
+
+    shard: Shard
+    """What was written, when it is."""
+
+    def __init__(self, tokens: BinaryIO, starts: BinaryIO, packing: Packing) -> None:
+        self._tokens = tokens
+        self._starts = starts
+        self._kind = np.dtype(packing.dtype).newbyteorder("<")
+        self._separator = packing.separator
+        self.num_tokens = 0
+        self.num_passages = 0
+        self.digest = hashlib.sha256()
+
+    def append(self, ids: Sequence[int] | np.ndarray) -> None:
+        """Args:
+        ids: of a passage's tokens, no special ones among them.
+        """
+        block = np.empty(len(ids) + 1, dtype=self._kind)
+        block[:-1], block[-1] = ids, self._separator
+        self._tokens.write(block)
+        self.digest.update(block)
+        self._starts.write(np.array(self.num_tokens, dtype=STARTS))
+        self.num_tokens += len(block)
+        self.num_passages += 1
+
+
+@contextmanager
+def writing_shard(folder: Path, name: str, packing: Packing) -> Iterator[ShardWriter]:
+    """Write a shard passage by passage, whole or not at all. Afterwards `writer.shard` is what was written.
+
+    Args:
+        name: without suffix, such as `train-00000`.
+    """
+    with atomic_path(folder / f"{name}.tokens") as tokens, atomic_path(folder / f"{name}.starts") as starts:
+        with tokens.open("wb") as to_tokens, starts.open("wb") as to_starts:
+            writer = ShardWriter(to_tokens, to_starts, packing)
+            yield writer
+        _add_file(writer.digest, starts)
+    writer.shard = Shard(name, writer.num_tokens, writer.num_passages, writer.digest.hexdigest())
+
+
 def write_shard(
     folder: Path, name: str, passages: Iterable[Sequence[int] | np.ndarray], *, separator: int, dtype: str
 ) -> Shard:
@@ -66,20 +110,10 @@ def write_shard(
         name: without suffix, such as `train-00000`.
         passages: token ids of each, no special tokens.
     """
-    kind = np.dtype(dtype).newbyteorder("<")
-    sizes: list[int] = []
-    state = hashlib.sha256()
-    with atomic_path(folder / f"{name}.tokens") as temporary, temporary.open("wb") as file:
+    with writing_shard(folder, name, Packing("", separator, dtype)) as writer:
         for ids in passages:
-            block = np.append(np.asarray(ids, dtype=kind), np.array(separator, dtype=kind)).astype(kind).tobytes()
-            file.write(block)
-            state.update(block)
-            sizes.append(len(ids) + 1)
-    starts = np.append(0, np.cumsum(sizes, dtype=STARTS))[:-1].astype(STARTS).tobytes()
-    state.update(starts)
-    with atomic_path(folder / f"{name}.starts") as temporary:
-        temporary.write_bytes(starts)
-    return Shard(name, sum(sizes), len(sizes), state.hexdigest())
+            writer.append(ids)
+    return writer.shard
 
 
 def describe(folder: Path, shard: Shard, packing: Packing) -> None:
@@ -123,7 +157,11 @@ def shard_digest(folder: Path, name: str) -> str:
         path = folder / f"{name}.{suffix}"
         if not path.is_file():
             raise DataError("a shard is missing", path=path, mend=MEND)
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                state.update(block)
+        _add_file(state, path)
     return state.hexdigest()
+
+
+def _add_file(state: Any, path: Path) -> None:
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            state.update(block)

@@ -10,6 +10,7 @@ source, so they are the source's.
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ from openmed.pretraining_text.decontaminate import ContaminationIndex
 from openmed.pretraining_text.mix import PassageSpec, Source
 from openmed.pretraining_text.normalise import normalise
 from openmed.pretraining_text.passages import PassageCutter
-from openmed.pretraining_text.shards import Packing, describe, write_shard
+from openmed.pretraining_text.shards import Packing, describe, writing_shard
 from openmed.pretraining_text.sources import read_part
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.writers.atomic import atomic_path
 
 TEXTS, PASSAGES, TOKENS = "texts", "passages", "tokens"
+BLOCK = 1_000
+"""Passages that are tokenised at once."""
 _MARKS = re.compile(r"[\W_]+")
 
 
@@ -170,7 +173,7 @@ class Draw(PipelineStep):
         self.seed = seed
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        drawn: list[int] = []
+        drawn = array("Q")  # 8 bytes of each passage
         for passage in data:
             self.stat_update(PASSAGES)
             self.stat_update(TOKENS, value=passage.metadata["tokens"])
@@ -205,18 +208,19 @@ class Pack(PipelineStep):
         tokenizer = load_tokenizer(BackboneSpec.named(self.backbone))
         packing = Packing.of(tokenizer)
         backend = plain_twin(tokenizer.backend_tokenizer)
-        parts: dict[str, list[np.ndarray]] = {"train": [], "heldout": []}
         passages = (passage for passage in data if chance(passage.id, self.seed) <= self.limits[rank])
-        while block := list(islice(passages, 1_000)):
-            texts = [passage.text for passage in block]
-            encodings = backend.encode_batch(texts, add_special_tokens=False)
-            for passage, encoding in zip(block, encodings, strict=True):
-                text = f"{passage.metadata['source']}/{passage.metadata['text']}"
-                split = "heldout" if chance(text, self.seed + 1) < self.heldout else "train"
-                parts[split].append(np.array(encoding.ids, dtype=packing.dtype))
-                self.stat_update(f"{split} {PASSAGES}")
-                self.stat_update(f"{split} {TOKENS}", value=len(encoding.ids))
-        for split, ids in parts.items():
-            name = f"{split}-{rank:05d}"
-            shard = write_shard(self.folder, name, ids, separator=packing.separator, dtype=packing.dtype)
-            describe(self.folder, shard, packing)
+        with (
+            writing_shard(self.folder, f"train-{rank:05d}", packing) as train,
+            writing_shard(self.folder, f"heldout-{rank:05d}", packing) as heldout,
+        ):
+            while block := list(islice(passages, BLOCK)):
+                encodings = backend.encode_batch([passage.text for passage in block], add_special_tokens=False)
+                for passage, encoding in zip(block, encodings, strict=True):
+                    text = f"{passage.metadata['source']}/{passage.metadata['text']}"
+                    is_heldout = chance(text, self.seed + 1) < self.heldout
+                    (heldout if is_heldout else train).append(encoding.ids)
+                    split = "heldout" if is_heldout else "train"
+                    self.stat_update(f"{split} {PASSAGES}")
+                    self.stat_update(f"{split} {TOKENS}", value=len(encoding.ids))
+        for writer in (train, heldout):
+            describe(self.folder, writer.shard, packing)
