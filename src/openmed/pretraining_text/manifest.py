@@ -6,11 +6,10 @@ make_manifest(mix, out, work, [task.source.name for task in tasks], short={}, la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from openmed import DISTRIBUTION, __version__
 from openmed.corpora import CorpusSpec, corpus_file
 from openmed.corpora.identity import identity
 from openmed.corpora.load import split_hashes
@@ -25,6 +24,7 @@ from openmed.pretraining_text.report import contaminated, source_counts
 from openmed.pretraining_text.sources import list_files
 from openmed.pretraining_text.sources.corpus import SPLIT
 
+PROGRAMS = ("openmed-ner", "datatrove", "tokenizers")
 LARGE = 100_000_000
 """Bytes of a file from which on its digest is left out: reading it all would take long."""
 
@@ -44,7 +44,7 @@ def make_manifest(
         "name": mix.name,
         "mix_sha256": mix.digest(),
         "seed": mix.seed,
-        "versions": {DISTRIBUTION: __version__} | {name: version(name) for name in ("datatrove", "tokenizers")},
+        "versions": {name: _version(name) for name in PROGRAMS},
         "sources": {source.name: {"read": describe_source(source)} | counts[source.name] for source in mix.sources},
         "short": dict(short),
         "contamination": contaminated(work),
@@ -53,6 +53,13 @@ def make_manifest(
         "came_later": list(later),
         "packed": {name: _packed(index) for name, index in sorted(indices.items())},
     }
+
+
+def _version(program: str) -> str | None:
+    try:
+        return version(program)
+    except PackageNotFoundError:  # a checkout that is not installed
+        return None
 
 
 def _packed(index: PackedIndex) -> dict[str, Any]:
