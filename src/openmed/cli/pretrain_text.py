@@ -157,5 +157,6 @@ class _Follow:
     def __call__(self, share: float, stage: str) -> None:
         if self._bar is None:
             # rich measures from its first sample on, whose own advance it leaves out: one of almost nothing, now.
-            self._bar = self._bars.add_task(stage, total=1.0, completed=share - 1e-9)
+            begun = share - 1e-9
+            self._bar = self._bars.add_task(stage, total=1.0, completed=begun)  # pyright: ignore[reportArgumentType]
         self._bars.update(self._bar, completed=share, description=stage)

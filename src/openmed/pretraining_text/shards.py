@@ -79,9 +79,10 @@ class ShardWriter:
         """
         block = np.empty(len(ids) + 1, dtype=self._kind)
         block[:-1], block[-1] = ids, self._separator
-        self._tokens.write(block)
-        self.digest.update(block)
-        self._starts.write(np.array(self.num_tokens, dtype=STARTS))
+        content = block.tobytes()
+        self._tokens.write(content)
+        self.digest.update(content)
+        self._starts.write(np.array(self.num_tokens, dtype=STARTS).tobytes())
         self.num_tokens += len(block)
         self.num_passages += 1
 
