@@ -39,3 +39,17 @@ def test_values_have_the_page_behind_them():
     figure = parallel_coordinates(SEVEN, [False] * 7, lines(7), "")
     assert "var(--paper, Canvas)" in figure.svg
     assert "#fdfdfc" not in figure.svg
+
+
+def test_few_values_are_the_ticks_and_many_are_parted_evenly():
+    trials = [Line([2**place, 1024 + place, 10.0**-place, 0.7], False) for place in range(2, 9)]
+    ranks = [Line([rank, 0.7], False) for rank in (4, 8, 32)]
+    with drawing(height_inches=3.8) as (_, axes):
+        names = draw_lines(axes, ["lora.rank", "dev F1"], [True, False], ranks)
+        assert [text.get_text() for text in axes.texts if text not in names] == ["4", "8", "32", "0.7"]
+    with drawing(height_inches=3.8) as (_, axes):
+        names = draw_lines(axes, ["a", "b", "c", "d"], [True, False, True, False], trials)
+        ticks = [text.get_text() for text in axes.texts if text not in names]
+    assert ticks[:5] == ["4", "11.3", "32", "90.5", "256"]
+    assert ticks[5:10] == ["1026", "1028", "1029", "1030", "1032"]
+    assert ticks[10:15] == ["1e-08", "3.16e-07", "1e-05", "0.000316", "0.01"]

@@ -120,9 +120,11 @@ class _Scale:
             self.ticks = [(height, str(name)) for name, height in self._places.items()]
             return
         self._low, self._high = self._bend(min(values)), self._bend(max(values))
-        steps = [self._low + (self._high - self._low) * step / (MAX_TICKS - 1) for step in range(MAX_TICKS)]
-        shown = steps if self._high > self._low else steps[:1]
-        self.ticks = [(self._share(step), f"{math.exp(step) if log else step:.3g}") for step in shown]
+        shown = sorted(set(values))
+        if len(shown) > MAX_TICKS:
+            steps = [self._low + (self._high - self._low) * step / (MAX_TICKS - 1) for step in range(MAX_TICKS)]
+            shown = [math.exp(step) if log else step for step in steps]
+        self.ticks = [(self._share(self._bend(value)), _number(value)) for value in shown]
 
     def height(self, value: Any) -> float:
         return self._places[value] if self._places is not None else self._share(self._bend(value))
@@ -132,6 +134,11 @@ class _Scale:
 
     def _share(self, bent: float) -> float:
         return (bent - self._low) / (self._high - self._low) if self._high > self._low else 0.5
+
+
+def _number(value: float) -> str:
+    """Three figures, whole numbers whole."""
+    return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
 def _in_order(name: str) -> tuple[bool, float, str]:
