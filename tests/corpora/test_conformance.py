@@ -191,7 +191,7 @@ def test_a_raw_twin_has_the_same_split(name):
 
 
 def test_jnlpba_is_read_in_time():
-    """Hashed, read, grouped and counted in 8 times what it takes to cut the lines; 2 s where that takes a sixth of one."""
+    """In some 8 times what cutting the lines takes: 2 s were meant for a machine that needs a sixth of one for that."""
     present("jnlpba")
     spec = load_spec("jnlpba")
     path = corpus_file(spec, str(spec.split_file("train")))
