@@ -192,7 +192,8 @@ def _corpora(plan: Plan) -> Section:
         rows.append((corpus, spec.title, "" if reported is None else f"{reported:.2f}", spec.unit, *sizes))
     note = (
         "F1 of test in %, as reported there; empty: not reported. Sizes are of the files that are used here "
-        "(conf/dataset); empty: no copy was at hand to be counted."
+        "(conf/dataset); empty: no copy was at hand to be counted. Split sizes of that source contradict each other, "
+        "so none stand here."
     )
     meaning = (
         "Below, F1 of test in %, exact and typed, in each corpus's own unit: mean ± standard deviation over seeds. The "
