@@ -98,7 +98,7 @@ def _write(text: Path, folder: Path) -> None:
     from openmed.encoding.backend import plain_twin
     from openmed.networks import BackboneSpec, load_tokenizer
     from openmed.pretraining_text.packed import PackedIndex
-    from openmed.pretraining_text.shards import tokenizer_digest, write_shard
+    from openmed.pretraining_text.shards import Packing, write_shard
 
     spec = load_spec(CORPUS)
     texts = [
@@ -114,9 +114,6 @@ def _write(text: Path, folder: Path) -> None:
     encodings = plain_twin(tokenizer.backend_tokenizer).encode_batch(texts, add_special_tokens=False)
     ids = [encoding.ids for encoding in encodings]
     parts = {"train": ids[50:], "heldout": ids[:50]}
-    shards = {
-        split: [write_shard(place, split, part, separator=tokenizer.sep_token_id, dtype="uint16")]
-        for split, part in parts.items()
-    }
-    digest = {"backbone": BACKBONE, "sha256": tokenizer_digest(tokenizer)}
-    PackedIndex(digest, tokenizer.sep_token_id, "uint16", shards).write(place)
+    packing = Packing.of(tokenizer)
+    shards = {split: [write_shard(place, split, part, packing)] for split, part in parts.items()}
+    PackedIndex.of(BACKBONE, packing, shards).write(place)

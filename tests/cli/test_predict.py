@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.backbones import build_checkpoint, local_spec, save_model
+from tests.serving.jobs import stumble_at
 
 from openmed.networks import LoraSpec
-from openmed.predicting import EntityTagger, load
+from openmed.predicting import load
 from openmed.readers import read_jsonl
 from openmed.spans import Document
 
@@ -200,15 +201,7 @@ def test_without_a_folder_a_broken_file_is_told_and_loses_no_other(predict, note
 
 
 def test_without_a_folder_a_document_that_the_tagger_stumbles_on_loses_itself_alone(predict, tmp_path, monkeypatch):
-    tag = EntityTagger.tag
-
-    def stumble(self, documents):
-        documents = list(documents)
-        if any(document.text == "stumble" for document in documents):
-            raise RuntimeError("stumbled")
-        return tag(self, documents)
-
-    monkeypatch.setattr(EntityTagger, "tag", stumble)
+    stumble_at(monkeypatch)
     (tmp_path / "x.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in ("one", "stumble", "three")))
     result = predict(tmp_path / "x.jsonl")
     assert result.code == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from openmed.encoding.backend import plain_twin
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.packed import PackedIndex
-from openmed.pretraining_text.shards import tokenizer_digest, write_shard
+from openmed.pretraining_text.shards import Packing, write_shard
 
 SENTENCES = [
     "Aspirin relieves headache in most patients with migraine.",
@@ -30,13 +30,10 @@ def pack_text(folder: Path, backbone: BackboneSpec, *, passages: int = 60) -> Pa
     place = folder / "packed" / backbone.name
     place.mkdir(parents=True)
     parts = {"train": (ids[: passages // 2], ids[passages // 2 :]), "heldout": (ids[: passages // 10],)}
+    packing = Packing.of(tokenizer)
     splits = {
-        split: [
-            write_shard(place, f"{split}-{number:05d}", shard, separator=tokenizer.sep_token_id, dtype="uint32")
-            for number, shard in enumerate(shards)
-        ]
+        split: [write_shard(place, f"{split}-{number:05d}", shard, packing) for number, shard in enumerate(shards)]
         for split, shards in parts.items()
     }
-    digest = {"backbone": backbone.name, "sha256": tokenizer_digest(tokenizer)}
-    PackedIndex(digest, tokenizer.sep_token_id, "uint32", splits).write(place)
+    PackedIndex.of(backbone.name, packing, splits).write(place)
     return folder

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from openmed.errors import DataError
 from openmed.pretraining_text.packed import PackedIndex, PackedText, verify
-from openmed.pretraining_text.shards import write_shard
+from openmed.pretraining_text.shards import Packing, write_shard
 
 SEPARATOR = 9
 shards = st.lists(st.lists(st.lists(st.integers(0, 70_000), max_size=6), max_size=4), min_size=1, max_size=4)
 
 
 def pack(folder, contents):
+    packing = Packing("0", SEPARATOR, "uint32")
     written = [
-        write_shard(folder, f"train-{number:05d}", passages, separator=SEPARATOR, dtype="uint32")
-        for number, passages in enumerate(contents)
+        write_shard(folder, f"train-{number:05d}", passages, packing) for number, passages in enumerate(contents)
     ]
     kept = [shard for shard in written if shard.tokens]
-    PackedIndex({"backbone": "x", "sha256": "0"}, SEPARATOR, "uint32", {"train": kept}).write(folder)
+    PackedIndex.of("x", packing, {"train": kept}).write(folder)
     return folder
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from openmed.predicting import EntityTagger
 from openmed.serving import JobSummary, expand_inputs, run_job
 from openmed.serving.job.journal import FOLDER
@@ -18,6 +20,19 @@ SENTENCE = "Aspirin (100 mg) relieved headache in patient {}, IL-2-induced T-cel
 
 def jsonl(numbers) -> str:
     return "".join(json.dumps({"id": f"n{n}", "text": SENTENCE.format(n)}) + "\n" for n in numbers)
+
+
+def stumble_at(monkeypatch: pytest.MonkeyPatch, text: str = "stumble") -> None:
+    """Every tagger raises where it is given a document of that text."""
+    tag = EntityTagger.tag
+
+    def stumbling(self, documents):
+        documents = list(documents)
+        if any(document.text == text for document in documents):
+            raise RuntimeError("stumbled")
+        return tag(self, documents)
+
+    monkeypatch.setattr(EntityTagger, "tag", stumbling)
 
 
 def do(tagger: EntityTagger, folder: Path, out: Path, **settings) -> JobSummary:

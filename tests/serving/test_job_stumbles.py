@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.serving.jobs import do, errors_of, jsonl, results
+from tests.serving.jobs import do, errors_of, jsonl, results, stumble_at
 
 from openmed.predicting import EntityTagger
 from openmed.readers import read
@@ -20,15 +20,7 @@ WHY = "cannot be tagged (RuntimeError: stumbled)"
 
 @pytest.fixture
 def stumbling(monkeypatch) -> None:
-    tag = EntityTagger.tag
-
-    def stumble(self, documents):
-        documents = list(documents)
-        if any(document.text == "stumble" for document in documents):
-            raise RuntimeError("stumbled")
-        return tag(self, documents)
-
-    monkeypatch.setattr(EntityTagger, "tag", stumble)
+    stumble_at(monkeypatch)
 
 
 @pytest.mark.usefixtures("stumbling")

@@ -49,6 +49,7 @@ class Source:
     settings: Mapping[str, Any]
     documents: list[Document] = field(default_factory=list)
     losses: Counter[str] = field(default_factory=Counter)
+    _lenient: list[Document] | None = None
 
     @classmethod
     def of(cls, path: Path, format: str | None = None, **settings: Any) -> Source:
@@ -59,13 +60,14 @@ class Source:
     def read(self) -> list[Document]:
         """All documents."""
         self.losses.clear()
+        self._lenient = None
         self.documents = list(read(self.path, format=self.format, losses=self.losses, **self.settings))
         return self.documents
 
     def read_leniently(self) -> list[Document]:
         """All documents of a token file as by conlleval, where a stray I- opens an entity. After `read`.
 
-        Read anew only where some tag broke the scheme: without such tags the conventions agree.
+        Read anew, once, only where some tag broke the scheme: without such tags the conventions agree.
 
         Raises:
             DataError: tags that break a scheme with E- or S-, for which the convention is not defined here.
@@ -73,7 +75,10 @@ class Source:
         if not self.losses[ILLEGAL_TAG]:
             return self.documents
         try:
-            return list(read(self.path, format=self.format, **{**self.settings, "scheme": "iob2-lenient"}))
+            if self._lenient is None:
+                settings = {**self.settings, "scheme": "iob2-lenient"}
+                self._lenient = list(read(self.path, format=self.format, **settings))
+            return self._lenient
         except DataError as error:
             told = "its E- and S- tags break their scheme, and the lenient convention is defined for B- and I- alone"
             raise DataError(told, path=self.path) from error

@@ -26,9 +26,9 @@ from openmed.encoding.masking import MaskedBatch, Masking, stack
 from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.packed import INDEX, PackedIndex, PackedText
+from openmed.pretraining_text.packs import PACKED
 from openmed.pretraining_text.shards import tokenizer_digest
 
-PACKED = "packed"
 SPLITS = {"train": "train", "dev": "heldout"}
 """Name here -> name of the packed split."""
 HELDOUT_MASK: Mapping[str, Any] = {"fraction": 0.15, "whole_words": False}

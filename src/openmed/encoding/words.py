@@ -22,10 +22,10 @@ _EDGE = re.compile(r"[^\w\s\u0300-\u036f]|_")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
 _SENTENCE_END_OF_ANY_CASE = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[^\W_])")
 _CAPITALISED = re.compile(r"[A-Z][a-z]")
-_ABBREVIATION = re.compile(
-    r"\b(?:vs|cf|e\.g|i\.e|et al|Fig|Figs|approx|Dr|No|spp?|subsp|var|St|ca|resp|[A-Z])\.$"  # at most _LONGEST letters
-)
-_LOWER_ABBREVIATION = re.compile(_ABBREVIATION.pattern.replace("spp?|", "spp?|pv|ssp|"), re.IGNORECASE)
+_ABBREVIATIONS = r"vs|cf|e\.g|i\.e|et al|Fig|Figs|approx|Dr|No|spp?|subsp|var|St|ca|resp|[A-Z]"
+"""At most `_LONGEST` letters each, with the dot."""
+_ABBREVIATION = re.compile(rf"\b(?:{_ABBREVIATIONS})\.$")
+_LOWER_ABBREVIATION = re.compile(rf"\b(?:{_ABBREVIATIONS}|pv|ssp)\.$", re.IGNORECASE)
 """In lower-cased text "no." is one, too: a sentence that ends in the word "no" is rarer than a number."""
 _LONGEST = 8
 

@@ -46,6 +46,12 @@ class PackedIndex:
     dtype: str
     splits: dict[str, list[Shard]]
 
+    @classmethod
+    def of(cls, backbone: str, packing: Packing, splits: dict[str, list[Shard]]) -> PackedIndex:
+        """Of shards that the tokenizer of that backbone packed."""
+        tokenizer = {"backbone": backbone, "sha256": packing.tokenizer}
+        return cls(tokenizer, packing.separator, packing.dtype, splits)
+
     @property
     def packing(self) -> Packing:
         return Packing(self.tokenizer["sha256"], self.separator, self.dtype)

@@ -71,5 +71,4 @@ class BackbonePack:
             if not shards:
                 mend = "raise heldout_fraction, or give more text"
                 raise DataError(f"no text is in {split}", path=self.folder, mend=mend)
-        tokenizer = {"backbone": self.backbone, "sha256": self.packing.tokenizer}
-        PackedIndex(tokenizer, self.packing.separator, self.packing.dtype, splits).write(self.folder)
+        PackedIndex.of(self.backbone, self.packing, splits).write(self.folder)

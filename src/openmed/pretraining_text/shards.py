@@ -1,7 +1,7 @@
 """Writes the shards of packed text (openmed.pretraining_text.packed), each with a description of its own beside it.
 
 packing = Packing.of(tokenizer)
-shard = write_shard(folder, "train-00000", [[1, 2], [3]], separator=packing.separator, dtype=packing.dtype)
+shard = write_shard(folder, "train-00000", [[1, 2], [3]], packing)
 describe(folder, shard, packing); is_whole(folder, "train-00000", packing)
 """
 
@@ -102,16 +102,14 @@ def writing_shard(folder: Path, name: str, packing: Packing) -> Iterator[ShardWr
     writer.shard = Shard(name, writer.num_tokens, writer.num_passages, writer.digest.hexdigest())
 
 
-def write_shard(
-    folder: Path, name: str, passages: Iterable[Sequence[int] | np.ndarray], *, separator: int, dtype: str
-) -> Shard:
+def write_shard(folder: Path, name: str, passages: Iterable[Sequence[int] | np.ndarray], packing: Packing) -> Shard:
     """Write the passages' token ids, whole or not at all.
 
     Args:
         name: without suffix, such as `train-00000`.
         passages: token ids of each, no special tokens.
     """
-    with writing_shard(folder, name, Packing("", separator, dtype)) as writer:
+    with writing_shard(folder, name, packing) as writer:
         for ids in passages:
             writer.append(ids)
     return writer.shard

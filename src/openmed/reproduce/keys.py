@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from openmed.corpora import load_spec
 from openmed.corpora.load import split_hashes
-from openmed.data.text import PACKED
 from openmed.errors import ConfigError, DataError, OpenMedError
 from openmed.pretraining_text.packed import INDEX
+from openmed.pretraining_text.packs import PACKED
 from openmed.reproduce.cells import DAPT, NER, Cell, list_cells
 from openmed.reproduce.plan import Plan
 from openmed.training.compose import compose

@@ -18,7 +18,7 @@ import numpy as np
 
 from openmed.metrics.mistakes import read_mention
 from openmed.reproduce.cells import DAPT, NER, Cell
-from openmed.run_folder import PREDICTIONS
+from openmed.run_folder import PREDICTIONS, value_at
 from openmed.training.result import read_result
 
 FIELDS = ("run_id", "parents", "train", "params", "versions", "hardware", "git_commit")
@@ -52,14 +52,14 @@ def outcome(cell: Cell, folder: Path) -> dict[str, Any]:
 
 def fault(record: Any) -> str | None:
     """What a record from a file has not, of all that is asked of it; None where nothing is amiss."""
-    kind = _at(record, "kind")
+    kind = value_at(record, "kind")
     if not isinstance(kind, str) or kind not in NUMBERS:
         return f"has kind {kind!r}, none of {', '.join(NUMBERS)}"
-    if not isinstance(_at(record, "key"), str):
+    if not isinstance(value_at(record, "key"), str):
         return "has no key"
     splits = [split for split in SPLITS if kind == NER and split in record]
     for name in (*NUMBERS[kind], *(f"{split}.f1" for split in splits)):
-        if not isinstance(_at(record, name), int | float):
+        if not isinstance(value_at(record, name), int | float):
             return f"has no number {name}"
     for split in splits:
         try:
@@ -69,13 +69,6 @@ def fault(record: Any) -> str | None:
         if not readable:
             return f"has no counts groups.{split} that can be read"
     return None
-
-
-def _at(record: Any, name: str) -> Any:
-    """`record["train"]["seconds"]` of "train.seconds"; None where there is no such thing."""
-    for key in name.split("."):
-        record = record.get(key) if isinstance(record, Mapping) else None
-    return record
 
 
 def group_counts(record: Mapping[str, Any], split: str) -> np.ndarray:

@@ -38,7 +38,7 @@ class PruneTrial(L.Callback):
 
     def __init__(self, sweep: str, number: int) -> None:
         kept = Sweep.read(Path(sweep))
-        self._sweep, self._study = kept, open_study(kept)
+        self._sweep = kept
         self._per_epoch: int = kept.search["evaluations_per_epoch"]
         self._number = number
         self._best = 0.0
@@ -53,7 +53,7 @@ class PruneTrial(L.Callback):
         """Only now, its corpus read, is it known how many epochs a trial has (`length.min_steps`)."""
         if trainer.is_global_zero:
             settle_evaluations(self._sweep, step_of(last_evaluation(trainer), self._per_epoch))
-        self._study = open_study(self._sweep)
+            self._study = open_study(self._sweep)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":

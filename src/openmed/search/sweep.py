@@ -155,7 +155,8 @@ def _check(
     if settings.kind == TPE:
         from openmed.search.study import open_storage
 
-        open_storage(settings.storage or "sqlite://")
+        if settings.storage:
+            open_storage(settings.storage)
 
     def compose(overrides: Sequence[str]) -> None:
         config = runner.check([override for override in overrides if override], arguments)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.serving.jobs import SENTENCE, jsonl, results
+from tests.serving.jobs import SENTENCE, jsonl, results, stumble_at
 from tests.serving.pipelines import entities, errors_in, found
 
 from openmed.errors import ConfigError, DataError
@@ -35,15 +35,7 @@ def test_a_broken_document_has_an_error_and_its_neighbours_have_their_entities(m
 
 def test_a_document_that_the_tagger_stumbles_on_loses_itself_alone(job, inputs, tmp_path, monkeypatch):
     (inputs / "d.jsonl").write_text(jsonl([10]) + json.dumps({"id": "bad", "text": "stumble"}) + "\n" + jsonl([11]))
-    tag = EntityTagger.tag
-
-    def stumbling(self, documents):
-        documents = list(documents)
-        if any(document.text == "stumble" for document in documents):
-            raise RuntimeError("stumbled")
-        return tag(self, documents)
-
-    monkeypatch.setattr(EntityTagger, "tag", stumbling)
+    stumble_at(monkeypatch)
     summary = job().run()
     assert [document.id for document in read(tmp_path / "out" / "d.jsonl")] == ["n10", "n11"]
     (error,) = errors_in(tmp_path / "out")

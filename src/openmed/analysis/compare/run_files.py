@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openmed.errors import DataError
-from openmed.run_folder import CONFIG, RESULT
+from openmed.run_folder import CONFIG, RESULT, value_at
 
 SPLITS = ("test", "dev")
 """In the order of preference."""
@@ -78,17 +78,10 @@ def _fault(result: Mapping[str, Any]) -> str | None:
         forms |= {f"{split}.{name}": _is_number for name in ("tp", "fp", "fn")}
         forms |= {f"data.counts.{split}.{name}": _is_number for name in ("documents", "sentences")}
     for name, will_do in forms.items():
-        value = _at(result, name)
+        value = value_at(result, name)
         if not will_do(value):
             return f"{name} is {_shown(value)}, not {_KINDS[will_do]}"
     return None
-
-
-def _at(result: Any, name: str) -> Any:
-    """`result["data"]["files"]` of "data.files"; None where there is no such thing."""
-    for key in name.split("."):
-        result = result.get(key) if isinstance(result, Mapping) else None
-    return result
 
 
 def _is_text(value: Any) -> bool:
