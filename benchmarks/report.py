@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.rows import Row
-from benchmarks.table import number
+from benchmarks.table import ceiling_lines, row_cells
 
 MET = {True: "met", False: "missed", None: ""}
 COMMAND = "make bench"
@@ -29,27 +29,11 @@ def page(results: Mapping[str, Any]) -> str:
         "\n".join(_table(results["rows"])),
         *(f"{row['name']}: {row['note']}." for row in results["rows"] if row.get("note")),
         *(f"Failed: {name}: {problem}" for name, problem in results["failures"].items()),
-        *_ceiling(results["ceiling"]),
+        "\n".join(f"- {line}" for line in ceiling_lines(results["ceiling"])),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = ["| what | unit | ours | peer | | times better | goal | |", "|---|---|---:|---:|---|---:|---:|---|"]
-    for row in rows:
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-        goal = "" if row["goal"] is None else f"{row['goal']:g}"
-        cells = (row["name"], row["unit"], number(row["ours"]), number(row["peer"]), row["peer_name"] or "")
-        lines.append(f"| {' | '.join((*cells, ratio, goal, MET[row['met']]))} |")
-    return lines
-
-
-def _ceiling(found: Mapping[str, Any]) -> list[str]:
-    rates = ", ".join(f"{name} {rate / 1e12:.2f}" for name, rate in found["matrix_flops_per_second"].items())
-    shares = [
-        f"- {share['row']}, {share['side']}: {number(share['tokens_per_second'])} of at most "
-        f"{number(share['ceiling_tokens_per_second'])} tokens/s, {100 * share['share']:.0f}% "
-        f"({share['flops_per_token'] / 1e6:.1f} MFLOP a token)"
-        for share in found["shares"]
-    ]
-    return [f"Matrix products ({found['shapes']}), TFLOP/s: {rates}. Of what they allow:", "\n".join(shares)]
+    return [*lines, *(f"| {' | '.join((*row_cells(row), MET[row['met']]))} |" for row in rows)]

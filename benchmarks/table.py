@@ -24,12 +24,7 @@ def print_rows(rows: Sequence[Row], console: Console | None = None) -> None:
     for name in ("ours", "peer", "times better", "goal"):
         next(column for column in table.columns if column.header == name).justify = "right"
     for row in rows:
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-        goal = "" if row["goal"] is None else f"{row['goal']:g}"
-        peer_name = row["peer_name"] or ""
-        table.add_row(
-            row["name"], row["unit"], number(row["ours"]), number(row["peer"]), peer_name, ratio, goal, MET[row["met"]]
-        )
+        table.add_row(*row_cells(row), MET[row["met"]])
     console = console or _console()
     console.print(table)
     for row in rows:
@@ -59,15 +54,29 @@ def print_jobs(records: Sequence[Mapping[str, Any]], console: Console | None = N
 def print_ceiling(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the matrix rate and each side's share of the ceiling."""
     console = console or _console()
+    for line in ceiling_lines(found):
+        console.print(line, markup=False)
+
+
+def row_cells(row: Row) -> tuple[str, ...]:
+    """What, unit, ours, peer, the peer's name, times better, goal."""
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    goal = "" if row["goal"] is None else f"{row['goal']:g}"
+    return row["name"], row["unit"], number(row["ours"]), number(row["peer"]), row["peer_name"] or "", ratio, goal
+
+
+def ceiling_lines(found: Mapping[str, Any]) -> list[str]:
+    """The matrix rate, then each side's share of the ceiling."""
     rates = ", ".join(f"{name} {rate / 1e12:.2f}" for name, rate in found["matrix_flops_per_second"].items())
-    console.print(f"matrix products {found['shapes']}, TFLOP/s: {rates}")
-    for share in found["shares"]:
-        console.print(
+    return [
+        f"matrix products {found['shapes']}, TFLOP/s: {rates}",
+        *(
             f"{share['row']}, {share['side']}: {number(share['tokens_per_second'])} of at most "
             f"{number(share['ceiling_tokens_per_second'])} tokens/s ({share['flops_per_token'] / 1e6:.1f} MFLOP each): "
-            f"{100 * share['share']:.0f}%",
-            markup=False,
-        )
+            f"{100 * share['share']:.0f}%"
+            for share in found["shares"]
+        ),
+    ]
 
 
 def number(value: float | None) -> str:

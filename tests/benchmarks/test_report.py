@@ -24,5 +24,5 @@ def test_every_row_note_and_share_is_told():
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == [row["name"] for row in results["rows"]]
     assert all(row["note"] in written for row in results["rows"] if row.get("note"))
     assert "Failed: encode: DataError: not here" in written
-    assert written.count("MFLOP a token") == len(results["ceiling"]["shares"])
+    assert written.count("MFLOP each") == len(results["ceiling"]["shares"])
     assert sum(line.endswith("| missed |") for line in lines) == sum(row["met"] is False for row in results["rows"])
