@@ -62,21 +62,22 @@ def test_workers_of_no_sense_and_a_mix_that_is_not_there(tmp_path, no_corpora, c
     )
 
 
-def test_the_time_left_goes_by_the_work_of_this_sitting():
-    """A tenth in ten minutes, and half is left; four tenths were done before, which took no time."""
+@pytest.mark.parametrize("before", [0.0, 0.4])
+def test_the_time_left_goes_by_the_work_of_this_sitting(before):
+    """A tenth in ten minutes; what was done before took no time."""
     clock = [0.0]
     bars = _bars(get_time=lambda: clock[0], auto_refresh=False, disable=True)
     follow = _Follow(bars)
-    follow(0.4, "passages")
+    follow(before, "passages")
     (bar,) = bars.tasks
     assert bar.time_remaining is None
     for minute in range(1, 11):
         clock[0] = minute * 60.0
-        follow(0.4 if minute < 5 else 0.45 if minute < 10 else 0.5, "passages")
+        follow(before + (0.0 if minute < 5 else 0.05 if minute < 10 else 0.1), "passages")
         if minute in (5, 9):
-            assert bar.time_remaining == pytest.approx(0.55 / (0.05 / 300), rel=1e-3)
-    assert bar.time_remaining == pytest.approx(0.5 / (0.1 / 600), rel=1e-3)
-    assert bar.percentage == pytest.approx(50)
+            assert bar.time_remaining == pytest.approx((0.95 - before) / (0.05 / 300), rel=1e-3)
+    assert bar.time_remaining == pytest.approx((0.9 - before) / (0.1 / 600), rel=1e-3)
+    assert bar.percentage == pytest.approx(100 * (before + 0.1))
 
 
 def test_a_build_that_goes_on_begins_where_it_was(tmp_path, no_corpora):
