@@ -3,8 +3,8 @@
     rows = predict(scratch, Sizes())
 
 A LoRA model is trained shortly for it. The pipeline gets its merged weights in transformers' own format and runs at its
-best: the batch size and arithmetic that were fastest on a part of the texts. Ours tags with the weights as they are,
-with their export in 8 bits, and with three models in one pass. F1 is counted on dev.
+best: the batch size and arithmetic (bfloat16 only where training uses it) that were fastest on a part of the texts. Ours
+tags with the weights as they are, with their export in 8 bits, and with three models in one pass. F1 is counted on dev.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.inputs import inputs
 from benchmarks.process import in_ready_process
 from benchmarks.rows import LESS_IS_BETTER, Row, interleaved, make_row
 from benchmarks.sizes import Sizes
@@ -46,11 +47,15 @@ def predict(scratch: Path, sizes: Sizes) -> list[Row]:
     """Three rows: documents a second of ours and of ours in 8 bits, and seconds of three models against one's."""
     ran = scratch / "training"
     ours(ran, f"trainer.max_steps={sizes.tagger_steps}")
-    return compare_taggers(ran / "run" / "model", scratch, sizes)
+    dtypes = DTYPES if inputs().bf16 else DTYPES[:1]
+    return compare_taggers(ran / "run" / "model", scratch, sizes, dtypes=dtypes)
 
 
-def compare_taggers(model: Path, scratch: Path, sizes: Sizes) -> list[Row]:
+def compare_taggers(model: Path, scratch: Path, sizes: Sizes, *, dtypes: Sequence[str] = DTYPES) -> list[Row]:
     """The rows of `predict`, with a LoRA model of NCBI.
+
+    Args:
+        dtypes: arithmetic that the pipeline is tried with.
 
     Raises:
         NotAsGood: ours has a lower F1 than the pipeline, or in 8 bits than in float32.
@@ -61,7 +66,7 @@ def compare_taggers(model: Path, scratch: Path, sizes: Sizes) -> list[Row]:
     in_ready_process(write_merged, model, merged)
     left_out = in_ready_process(write_int8, model, small)
     copies = in_ready_process(write_copies, model, scratch / "copies", NUM_MODELS)
-    trials = in_ready_process(try_pipeline, merged, texts, sizes.trial_documents, DTYPES, BATCH_SIZES)
+    trials = in_ready_process(try_pipeline, merged, texts, sizes.trial_documents, dtypes, BATCH_SIZES)
     dtype, batch_size = max(trials, key=lambda setting: trials[setting])
     measurements: dict[str, Callable[[Path], Any]] = {
         "pipeline": lambda folder: in_ready_process(tag_pipeline, merged, texts, number, dtype, batch_size),
