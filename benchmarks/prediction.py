@@ -3,7 +3,7 @@
     rows = predict(scratch, Sizes())
 
 A LoRA model is trained shortly for it. The pipeline gets its merged weights in transformers' own format and runs at its
-best: the batch size and arithmetic (bfloat16 only where training uses it) that were fastest on a part of the texts. Ours
+best: the batch size and arithmetic that were fastest on a part of the texts, bfloat16 only where training uses it. Ours
 tags with the weights as they are, with their export in 8 bits, and with three models in one pass. F1 is counted on dev.
 """
 
