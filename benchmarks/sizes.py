@@ -75,7 +75,6 @@ class Sizes:
             peer_steps=behind_warmup(sizes.peer_steps),
             dapt_steps=behind_warmup(sizes.dapt_steps),
             dapt_peer_steps=behind_warmup(sizes.dapt_peer_steps),
-            build_megabytes=share * sizes.build_megabytes,
             growth_pieces=round(share * sizes.growth_pieces),
         )
 

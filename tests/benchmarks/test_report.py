@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import benchmarks
+import pytest
 from benchmarks.report import page
 
 RESULTS = Path(benchmarks.__file__).parent / "results"
+PUBLISHED = [RESULTS / "cpu.json", RESULTS / "avx2" / "cpu.json"]
 
 
-def test_the_published_page_is_that_of_the_published_results():
-    results = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
-    assert (RESULTS / "cpu.md").read_text(encoding="utf-8") == page(results), "make bench writes both"
+@pytest.mark.parametrize("place", PUBLISHED, ids=["bfloat16", "avx2"])
+def test_the_published_page_is_that_of_the_published_results(place):
+    results = json.loads(place.read_text(encoding="utf-8"))
+    assert place.with_suffix(".md").read_text(encoding="utf-8") == page(results), "the bench writes both"
 
 
 def test_every_row_note_and_share_is_told():

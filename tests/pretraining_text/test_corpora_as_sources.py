@@ -21,7 +21,7 @@ from openmed.corpora import digest, load_spec, load_split
 from openmed.errors import ConfigError, DataError
 from openmed.pretraining_text import build as build_module
 from openmed.pretraining_text import evaluated as evaluated_module
-from openmed.pretraining_text.at_hand import part_digests, source_bytes
+from openmed.pretraining_text.at_hand import part_digests, unpacked_bytes
 from openmed.pretraining_text.build import build
 from openmed.pretraining_text.decontaminate import evaluated_splits
 from openmed.pretraining_text.mix import Mix, PassageSpec, Source
@@ -69,7 +69,7 @@ def test_a_corpus_is_read_in_one_part_unless_told(tmp_path, monkeypatch):
 # ---- on this machine
 
 
-def test_the_size_is_that_of_the_files_read(tmp_path, monkeypatch):
+def test_the_size_is_that_of_the_files_read_unpacked(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENMED_DATA", str(tmp_path))
     ids = tmp_path / "dev.txt"
     ids.write_text("nothing\n")
@@ -81,10 +81,10 @@ def test_the_size_is_that_of_the_files_read(tmp_path, monkeypatch):
     size = (tmp_path / "all.tar.gz").stat().st_size
     files = {"all.tar.gz": {}}
     source = know_corpus(monkeypatch, Path("all.tar.gz/in/train.jsonl"), files=files, ids={"dev": str(ids)})
-    assert source_bytes(source) == size + ids.stat().st_size
-    assert source_bytes(replace(source, format="jsonl", path="all.tar.gz/in/train.jsonl")) == size
+    assert unpacked_bytes(source) == 4 * size + ids.stat().st_size
+    assert unpacked_bytes(replace(source, format="jsonl", path="all.tar.gz/in/train.jsonl")) == 4 * size
     source = know_corpus(monkeypatch, tmp_path / "in")
-    assert source_bytes(source) == sum(file.stat().st_size for file in (tmp_path / "in").iterdir())
+    assert unpacked_bytes(source) == sum(file.stat().st_size for file in (tmp_path / "in").iterdir())
 
 
 def test_what_decides_the_training_split_is_noticed_when_it_changes(tmp_path, monkeypatch):

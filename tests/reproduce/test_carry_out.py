@@ -12,9 +12,11 @@ from tests.pretraining_text.packing import pack_text
 from typer.testing import CliRunner
 
 from openmed.cli.app import app
+from openmed.corpora import load_spec
 from openmed.errors import RunError
 from openmed.networks import BackboneSpec
 from openmed.reproduce import run as run_module
+from openmed.reproduce.cells import list_cells
 from openmed.reproduce.keys import cell_keys
 from openmed.reproduce.plan import Plan
 from openmed.reproduce.run import carry_out, forecast, read_results
@@ -71,6 +73,25 @@ def test_a_plan_from_nothing_to_its_table(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "_run", None)  # nothing is left to do
     assert carry_out(plan, out) == results
     assert all(seconds is not None for seconds in forecast(plan, results, cell_keys(plan)).values())
+
+
+def test_a_forecast_goes_by_the_words_of_other_corpora_and_never_by_another_backbone():
+    several = {
+        "backbones": ["tiny", "minilm"],
+        "corpora": ["ncbi", "bc2gm"],
+        "seeds": [1, 2],
+        "encoders": {"none": None},
+    }
+    plan = Plan.from_mapping({**BARE, **several})
+    keys = {cell.name: cell.name for cell in list_cells(plan)}
+    words = {corpus: load_spec(corpus).counts["train"]["words"] for corpus in plan.corpora}
+    done = {"ner/tiny/none/ncbi/1": {"key": "ner/tiny/none/ncbi/1", "train": {"seconds": 60.0}}}
+    found = forecast(plan, done, keys)
+    assert found["ner/tiny/none/ncbi/2"] == 60
+    assert found["ner/tiny/none/bc2gm/1"] == pytest.approx(60 * words["bc2gm"] / words["ncbi"])
+    assert {seconds for name, seconds in found.items() if "/minilm/" in name} == {None}
+    done["ner/tiny/none/bc2gm/2"] = {"key": "ner/tiny/none/bc2gm/2", "train": {"seconds": 100.0}}
+    assert forecast(plan, done, keys)["ner/tiny/none/bc2gm/1"] == 100
 
 
 @pytest.mark.slow

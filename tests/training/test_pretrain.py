@@ -180,6 +180,27 @@ def test_a_signalled_run_goes_on_exactly(text, tmp_path, step, settings):
     assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
 
 
+@pytest.mark.parametrize("validations", ["null", 3], ids=["at the end", "where a checkpoint is due"])
+def test_a_killed_run_goes_on_from_the_last_checkpoint_of_its_steps(text, tmp_path, validations):
+    settings = (
+        *("trainer.max_epochs=2", "backbone.dropout=0.1", f"trainer.val_check_interval={validations}"),
+        "callbacks.last_of_steps.every_n_train_steps=3",
+    )
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(configure(text, whole, *settings), whole)
+    die = ("+callbacks.die._target_=tests.training.runs.FailAt", "+callbacks.die.step=8")
+    with pytest.raises(MemoryError):
+        train(configure(text, broken, *settings, *die), broken)
+    state = torch.load(broken / "checkpoints" / "last.ckpt", weights_only=False)
+    assert state["global_step"] == 6
+    train(without(configure(text, broken, *settings, *die), "die"), broken, resumed=True)
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert result_of(whole)["dev"] == result_of(broken)["dev"]
+    assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
+    assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
+
+
 def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):
     folder = tmp_path / "run"
     settings = ("module.train_encoder=false", "trainer.max_epochs=1", "trainer.precision=bf16-mixed")

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from openmed.corpora import load_spec
 from openmed.errors import DataError, RunError
 from openmed.reproduce.cells import Cell, list_cells
 from openmed.reproduce.keys import NO_TEXT, Lack, cell_keys, is_done
@@ -92,14 +93,27 @@ def read_results(place: Path) -> Results:
 
 
 def forecast(plan: Plan, done: Results, keys: Mapping[str, str]) -> dict[str, float | None]:
-    """Cell -> seconds of training: what it took, or what its like took (the same corpus, or any pre-training)."""
+    """Cell -> seconds of training: what it took, or about what its like of the same backbone did; None: none is done.
+
+    A pre-training is like any other; a tagger like those on the same corpus or, before there is one, on others, by the
+    words of the training splits.
+    """
     cells = list_cells(plan)
     taken = {cell.name: done[cell.name]["train"]["seconds"] for cell in cells if is_done(done, cell.name, keys)}
-    found: dict[str, float | None] = {}
-    for cell in cells:
-        alike = [taken[other.name] for other in cells if other.name in taken and other.corpus == cell.corpus]
-        found[cell.name] = taken.get(cell.name, sum(alike) / len(alike) if alike else None)
-    return found
+    finished = [cell for cell in cells if cell.name in taken]
+    words = {corpus: load_spec(corpus).counts.get("train", {}).get("words") for corpus in plan.corpora}
+
+    def mean(values: Sequence[float]) -> float | None:
+        return sum(values) / len(values) if values else None
+
+    def expected(cell: Cell) -> float | None:
+        alike = [other for other in finished if (other.kind, other.backbone) == (cell.kind, cell.backbone)]
+        found = mean([taken[other.name] for other in alike if other.corpus == cell.corpus])
+        if found is not None or cell.corpus is None or not (size := words[cell.corpus]):
+            return found
+        return mean([size * taken[other.name] / n for other in alike if other.corpus and (n := words[other.corpus])])
+
+    return {cell.name: taken.get(cell.name, expected(cell)) for cell in cells}
 
 
 def _with_encoder(
