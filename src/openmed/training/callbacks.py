@@ -94,23 +94,37 @@ class EpochLines(L.Callback):
     def __init__(self, dev_line: DevLine) -> None:
         self._dev_line = dev_line
         self._began = time.perf_counter()
+        self._before = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A run that goes on has done a share before: what is left goes by what this sitting does."""
+        self._before = _share_done(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != "fit":
             return
         metrics = trainer.callback_metrics
         seconds = time.perf_counter() - self._began
-        done, wanted = epochs_done(trainer), trainer.max_epochs
         loss = last_loss(metrics)
         shown_loss = f"loss {float(loss):.4f}, " if loss is not None else ""
-        left = f", {seconds / done * (wanted - done):.0f} s left" if wanted and done else ""
-        print(f"epoch {done:.4g}/{wanted}: {shown_loss}{self._dev_line(metrics)}, {seconds:.0f} s{left}", flush=True)
+        share = _share_done(trainer)
+        mine = share - self._before
+        left = f", {seconds / mine * max(0.0, 1 - share):.0f} s left" if mine > 0 else ""
+        epoch = f"epoch {epochs_done(trainer):.4g}/{trainer.max_epochs}"
+        print(f"{epoch}: {shown_loss}{self._dev_line(metrics)}, {seconds:.0f} s{left}", flush=True)
 
 
 def epochs_done(trainer: L.Trainer) -> float:
     """At an evaluation: 2.25 after a quarter of the third epoch."""
     batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
     return trainer.current_epoch + batches / trainer.num_training_batches
+
+
+def _share_done(trainer: L.Trainer) -> float:
+    """Of the training, 0..1: of its epochs or of its steps, whichever ends first."""
+    of_epochs = epochs_done(trainer) / trainer.max_epochs if (trainer.max_epochs or 0) > 0 else 0.0
+    of_steps = trainer.global_step / trainer.max_steps if trainer.max_steps > 0 else 0.0
+    return max(of_epochs, of_steps)
 
 
 def last_loss(metrics: Metrics) -> Any:
