@@ -122,7 +122,8 @@ def epochs_done(trainer: L.Trainer) -> float:
 
 def _share_done(trainer: L.Trainer) -> float:
     """Of the training, 0..1: of its epochs or of its steps, whichever ends first."""
-    of_epochs = epochs_done(trainer) / trainer.max_epochs if (trainer.max_epochs or 0) > 0 else 0.0
+    epochs = trainer.max_epochs or 0
+    of_epochs = epochs_done(trainer) / epochs if epochs > 0 else 0.0
     of_steps = trainer.global_step / trainer.max_steps if trainer.max_steps > 0 else 0.0
     return max(of_epochs, of_steps)
 
