@@ -60,9 +60,14 @@ def write_corpus(path: Path, texts: dict[str, str]) -> Path:
     return path
 
 
+def long_text(number: int) -> str:
+    """A text that makes one passage."""
+    return " ".join(sentence(number * 5 + k) for k in range(4))
+
+
 def long_texts(first: int, number: int) -> dict[str, str]:
     """Texts that make a passage each, by ids as of PubMed."""
-    return {f"PMID-{n}": " ".join(sentence(n * 5 + k) for k in range(4)) for n in range(first, first + number)}
+    return {f"PMID-{n}": long_text(n) for n in range(first, first + number)}
 
 
 def know_corpus(patch: pytest.MonkeyPatch, train: Path, **settings: Any) -> Source:

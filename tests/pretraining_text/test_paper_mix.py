@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.pretraining_text.building import know_one_split, passages, sentence
+from tests.pretraining_text.building import know_one_split, long_text, passages
 
 from openmed.choices import conf_folder
 from openmed.pretraining_text.build import build
@@ -30,14 +30,10 @@ ARTICLE = (
 )
 
 
-def text(number: int) -> str:
-    return " ".join(sentence(number * 5 + k) for k in range(4))
-
-
 def write_pubmed(folder: Path, first: int) -> None:
     """Two files of the baseline, gzip."""
     for part in range(2):
-        articles = "".join(ARTICLE.format(pmid=n, text=text(n)) for n in range(first + part, first + TEXTS, 2))
+        articles = "".join(ARTICLE.format(pmid=n, text=long_text(n)) for n in range(first + part, first + TEXTS, 2))
         with gzip.open(folder / f"pubmed25n{part:04d}.xml.gz", "wt", encoding="utf-8") as file:
             file.write(f'<?xml version="1.0" encoding="utf-8"?>\n<PubmedArticleSet>{articles}</PubmedArticleSet>')
 
@@ -45,7 +41,7 @@ def write_pubmed(folder: Path, first: int) -> None:
 def write_arxiv(path: Path, first: int) -> None:
     """Half of the records are of no biomedical category."""
     records = [
-        {"id": f"{n}", "title": "A study", "abstract": f"  {text(n)}\n", "categories": category}
+        {"id": f"{n}", "title": "A study", "abstract": f"  {long_text(n)}\n", "categories": category}
         for n in range(first, first + TEXTS)
         for category in ("q-bio.BM", "hep-th")
     ]
@@ -58,7 +54,7 @@ def write_mimic(path: Path, first: int) -> None:
     rows = csv.DictWriter(content, COLUMNS, restval="", quoting=csv.QUOTE_ALL)
     rows.writeheader()
     for n in range(first, first + TEXTS):
-        note = f"Chief Complaint:\n{text(n)}".replace(" and ", "\nand ").replace(
+        note = f"Chief Complaint:\n{long_text(n)}".replace(" and ", "\nand ").replace(
             "In the group", "[**Name**], in the group"
         )
         rows.writerow({"ROW_ID": n, "CATEGORY": "Nursing", "TEXT": note})
@@ -71,7 +67,7 @@ def write_trials(folder: Path, first: int) -> None:
     for n in range(first, first + TEXTS):
         section = {
             "identificationModule": {"nctId": f"NCT{n}", "briefTitle": "A trial"},
-            "descriptionModule": {"briefSummary": text(n)},
+            "descriptionModule": {"briefSummary": long_text(n)},
         }
         (folder / f"NCT{n}.json").write_text(json.dumps({"protocolSection": section}), encoding="utf-8")
 

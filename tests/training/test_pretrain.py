@@ -149,6 +149,16 @@ def test_utilisation_is_told_where_the_peak_is_known():
     assert throughput.mfu == pytest.approx(0.25)
 
 
+def assert_same_run(whole: Path, broken: Path) -> None:
+    """Weights, scores, tokens and history of the run that was broken off are those of the undisturbed one."""
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (whole, broken))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert result_of(whole)["dev"] == result_of(broken)["dev"]
+    assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
+    assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
+
+
 AT_THE_END = "trainer.val_check_interval=null"
 
 
@@ -173,11 +183,7 @@ def test_a_signalled_run_goes_on_exactly(text, tmp_path, step, settings):
         train(config, broken)
     assert result_of(broken)["status"] == "interrupted"
     train(without(config, "stop"), broken, resumed=True)
-    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (whole, broken))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert result_of(whole)["dev"] == result_of(broken)["dev"]
-    assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
-    assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
+    assert_same_run(whole, broken)
 
 
 @pytest.mark.parametrize("validations", ["null", 3], ids=["at the end", "where a checkpoint is due"])
@@ -194,11 +200,7 @@ def test_a_killed_run_goes_on_from_the_last_checkpoint_of_its_steps(text, tmp_pa
     state = torch.load(broken / "checkpoints" / "last.ckpt", weights_only=False)
     assert state["global_step"] == 6
     train(without(configure(text, broken, *settings, *die), "die"), broken, resumed=True)
-    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (whole, broken))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert result_of(whole)["dev"] == result_of(broken)["dev"]
-    assert result_of(whole)["train"]["tokens"] == result_of(broken)["train"]["tokens"]
-    assert (whole / HISTORY).read_text() == (broken / HISTORY).read_text()
+    assert_same_run(whole, broken)
 
 
 def test_the_head_alone_leaves_the_encoder_as_it_was(text, tmp_path):
