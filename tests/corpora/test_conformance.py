@@ -191,7 +191,7 @@ def test_a_raw_twin_has_the_same_split(name):
 
 
 def test_jnlpba_is_read_in_time():
-    """In some 8 times what cutting the lines takes: 2 s were meant for a machine that needs a sixth of one for that."""
+    """In 8 to 16 times what cutting the lines takes, by machine and other work; the bound leaves room for both."""
     present("jnlpba")
     spec = load_spec("jnlpba")
     path = corpus_file(spec, str(spec.split_file("train")))
@@ -215,7 +215,7 @@ def test_jnlpba_is_read_in_time():
         return process_time() - start
 
     turns = [(seconds(cut_lines), seconds(read)) for _ in range(3)]
-    assert min(reading for _, reading in turns) < 12 * min(cutting for cutting, _ in turns)
+    assert min(reading for _, reading in turns) < 30 * min(cutting for cutting, _ in turns)
 
 
 @pytest.mark.slow
