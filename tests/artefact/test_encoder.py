@@ -14,6 +14,7 @@ from openmed.networks import BackboneSpec, LoraSpec, load_tokenizer
 from openmed.networks.backbone import load_encoder, load_masked_lm
 from openmed.networks.masked_lm import build_masked_lm
 
+HIDDEN_SCALE = 1.5
 ARCHITECTURES = sorted(set(HUB_BACKBONES.values()))
 
 
@@ -22,8 +23,9 @@ def adapted(folder: Path, base: BackboneSpec) -> BackboneSpec:
     lora = LoraSpec(4, 8)
     network, _ = build_masked_lm(base, lora)
     spread(network)
-    save_adapter(folder, network, backbone=base, provenance={})
-    save_encoder(folder.with_name("encoder"), network, load_tokenizer(base), backbone=base, lora=lora, provenance={})
+    told = {"backbone": base, "hidden_scale": HIDDEN_SCALE, "provenance": {}}
+    save_adapter(folder, network, **told)
+    save_encoder(folder.with_name("encoder"), network, load_tokenizer(base), lora=lora, **told)
     return BackboneSpec.from_mapping({**base.as_dict(), "weights": str(folder)})
 
 

@@ -86,6 +86,20 @@ def test_the_encoder_is_the_trained_network_merged_and_loads_plainly(run):
     assert result_of(run)["run_id"] in card
 
 
+@pytest.mark.parametrize("place", ["encoder", "adapter"])
+def test_hidden_states_are_left_as_large_as_they_were(run, text, tmp_path, place):
+    """Whatever became of them in training, where the head of the language model does not notice."""
+    trained = result_of(run)["dev"]
+    assert abs(trained["hidden_std"] / trained["before"]["hidden_std"] - 1) > 0.03
+    settings = (f"backbone.weights={run / place}", "module.train_encoder=false", "trainer.max_steps=1")
+    train(configure(text, tmp_path, *settings), tmp_path)
+    found = result_of(tmp_path)["dev"]["before"]
+    assert found["hidden_std"] == pytest.approx(trained["before"]["hidden_std"], rel=0.01)
+    if place == "encoder":  # it brings its head
+        assert found["loss"] == pytest.approx(trained["loss"], rel=0.01)
+    assert "last hidden states scaled by" in (run / "encoder" / "README.md").read_text()
+
+
 def test_taggers_start_from_the_encoder_or_the_adapter_and_name_the_run(run, tmp_path):
     encoder, adapted = (load_encoder(tiny(run / place), num_tags=3).state_dict() for place in ("encoder", "adapter"))
     for name in encoder:

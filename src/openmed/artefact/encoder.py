@@ -18,10 +18,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from openmed.networks.hidden_scale import scaled_tensors
 from openmed.networks.lora import LoraSpec, quiet_peft
 from openmed.networks.masked_lm import MaskedLM, build_masked_lm
 from openmed.networks.spec import BackboneSpec
-from openmed.networks.weights import LINEAGE
+from openmed.networks.weights import HIDDEN_SCALE, LINEAGE
 from openmed.writers.atomic import atomic_path
 
 KIND = "encoder"
@@ -36,6 +37,7 @@ def save_encoder(
     backbone: BackboneSpec,
     lora: LoraSpec | None,
     train_encoder: bool = True,
+    hidden_scale: float = 1.0,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write the whole model, adapter merged, in float32; whole or not at all.
@@ -45,6 +47,7 @@ def save_encoder(
     Args:
         lora: of the adapters; None where there are none.
         train_encoder: whether anything but the head was trained.
+        hidden_scale: what the last hidden states are scaled by (`openmed.networks.hidden_scale`).
         provenance: JSON-like facts: run_id, dataset, perplexities, versions, parents.
     """
     model = network.transformer
@@ -55,17 +58,26 @@ def save_encoder(
             model = fresh.transformer if lora is None else fresh.model.merge_and_unload()  # pyright: ignore
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, state_dict={**model.state_dict(), **scaled_tensors(model, hidden_scale)})
         tokenizer.save_pretrained(temporary)
-        _write_lineage(temporary, network, backbone, provenance)
-        card = _card(backbone, _adapted(lora, train_encoder=train_encoder), provenance)
+        _write_lineage(temporary, network, backbone, hidden_scale, provenance)
+        card = _card(backbone, _adapted(lora, train_encoder=train_encoder), hidden_scale, provenance)
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_adapter(
-    folder: str | PathLike[str], network: MaskedLM, *, backbone: BackboneSpec, provenance: Mapping[str, Any]
+    folder: str | PathLike[str],
+    network: MaskedLM,
+    *,
+    backbone: BackboneSpec,
+    hidden_scale: float = 1.0,
+    provenance: Mapping[str, Any],
 ) -> None:
-    """Write the adapter alone, as PEFT does; the head of the language model is not part of it."""
+    """Write the adapter alone, as PEFT does; the head of the language model is not part of it.
+
+    Args:
+        hidden_scale: as `save_encoder`; PEFT has no place for it, so it stands in openmed.json.
+    """
     model: Any = network.model
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
@@ -73,7 +85,7 @@ def save_adapter(
         model.peft_config["default"].revision = network.revision
         model.save_pretrained(temporary, save_embedding_layers=False)
         (temporary / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-        _write_lineage(temporary, network, backbone, provenance)
+        _write_lineage(temporary, network, backbone, hidden_scale, provenance)
 
 
 def lineage(weights: str) -> list[str]:
@@ -85,12 +97,15 @@ def lineage(weights: str) -> list[str]:
     return [run for run in (provenance.get("run_id"), *provenance.get("parents", ())) if run]
 
 
-def _write_lineage(folder: Path, network: MaskedLM, backbone: BackboneSpec, provenance: Mapping[str, Any]) -> None:
+def _write_lineage(
+    folder: Path, network: MaskedLM, backbone: BackboneSpec, hidden_scale: float, provenance: Mapping[str, Any]
+) -> None:
     content = {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,
         "backbone": replace(backbone, revision=network.revision).as_dict(),
         "base_digest": network.base_digest,
+        HIDDEN_SCALE: hidden_scale,
         "provenance": dict(provenance),
     }
     (folder / LINEAGE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -102,7 +117,7 @@ def _adapted(lora: LoraSpec | None, *, train_encoder: bool) -> str:
     return f"LoRA of rank {lora.rank} on {lora.targets}, merged" if lora is not None else "all weights"
 
 
-def _card(backbone: BackboneSpec, adapted: str, provenance: Mapping[str, Any]) -> str:
+def _card(backbone: BackboneSpec, adapted: str, hidden_scale: float, provenance: Mapping[str, Any]) -> str:
     """A model card: what it is, what it was made from, how good, how to use it."""
     dev, dataset = provenance.get("dev") or {}, provenance.get("dataset") or {}
     lines = [
@@ -120,6 +135,8 @@ def _card(backbone: BackboneSpec, adapted: str, provenance: Mapping[str, Any]) -
             f"- held-out text: perplexity {dev['perplexity']:.2f} over {dev['masked']:,.0f} masked pieces; before "
             f"training {dev['before']['perplexity']:.2f}, with a {dev['head']} head"
         )
+    if hidden_scale != 1:
+        lines.append(f"- last hidden states scaled by {hidden_scale:.3f}, to the size that they have in the base")
     lines += ["", "```python", "from transformers import AutoModel, AutoTokenizer", ""]
     lines += ["model, tokenizer = (kind.from_pretrained(FOLDER) for kind in (AutoModel, AutoTokenizer))", "```", ""]
     return "\n".join(lines)

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy
 
 from openmed.encoding.masking import MaskedBatch
 from openmed.errors import ConfigError, nearest
+from openmed.metrics.hidden_std import HiddenStd
 from openmed.metrics.masked_lm import MaskedLMScore
-from openmed.metrics.names import TRAIN_LOSS, score_name
+from openmed.metrics.names import HIDDEN_STD, TRAIN_LOSS, score_name
 from openmed.modules.base import DTYPES, TrainedModule
 from openmed.modules.optim import OptimSpec
 from openmed.networks import BackboneSpec, LoraSpec
@@ -72,6 +73,7 @@ class DaptModule(TrainedModule[MaskedLM]):
                 mend=f"choose window.max_pieces={limit} or less",
             )
         self.score = MaskedLMScore()
+        self.hidden_std = HiddenStd(self.network.transformer.config.hidden_size)
 
     def forward(self, batch: MaskedBatch) -> torch.Tensor:
         """Scores (M, V) of the batch's masked pieces."""
@@ -83,10 +85,14 @@ class DaptModule(TrainedModule[MaskedLM]):
         return loss
 
     def validation_step(self, batch: MaskedBatch, batch_idx: int) -> None:
-        self.score.update(self(batch).float(), batch.labels)
+        hidden_BLD = self.network.encode(batch.input_ids, batch.attention_mask)
+        self.score.update(self.network.score(hidden_BLD, batch.positions).float(), batch.labels)
+        self.hidden_std.update(hidden_BLD, batch.attention_mask)
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, perplexity and accuracy over all masked pieces of the held-out text."""
+        """Log loss, perplexity and accuracy over all masked pieces of the held-out text; the states' size."""
         for name, value in self.score.compute().items():
             self.log(score_name("dev", name), value, prog_bar=name == "perplexity")
+        self.log(score_name("dev", HIDDEN_STD), self.hidden_std.compute())
         self.score.reset()
+        self.hidden_std.reset()

@@ -18,10 +18,19 @@ import torch
 from torch import nn
 
 from openmed.errors import BackboneError
+from openmed.networks.hidden_scale import scale_hidden
 from openmed.networks.loading import explained, quiet_loading
 from openmed.networks.lora import quiet_peft
 from openmed.networks.spec import BackboneSpec
-from openmed.networks.weights import base_of, check_sha256, is_adapter, is_on_hub, is_own, locate_weights
+from openmed.networks.weights import (
+    base_of,
+    check_sha256,
+    hidden_scale_of,
+    is_adapter,
+    is_on_hub,
+    is_own,
+    locate_weights,
+)
 
 _RANDOM_SEED = 20250801
 
@@ -119,12 +128,14 @@ def _load(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Modu
 
 
 def _load_adapted(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:
-    """The adapter's base with the adapter merged into it."""
+    """The adapter's base with the adapter merged into it; its last hidden states are of the size of the encoder's."""
     from peft import PeftModel
 
     model, unfilled = _load_base(kind, spec, **config_changes)
     with explained(spec.weights, None), quiet_peft():
-        return PeftModel.from_pretrained(model, spec.weights).merge_and_unload(), unfilled  # pyright: ignore
+        model = PeftModel.from_pretrained(model, spec.weights).merge_and_unload()  # pyright: ignore
+    scale_hidden(model, hidden_scale_of(spec.weights))
+    return model, unfilled
 
 
 def _load_between(kind: Any, spec: BackboneSpec, **config_changes: Any) -> tuple[nn.Module, set[str]]:

@@ -60,12 +60,15 @@ class MaskedLM(Network):
 
     def forward(self, batch: MaskedBatch) -> torch.Tensor:
         """Scores (M, V) of the batch's masked pieces, in its order, in the precision of the encoder's products."""
+        return self.score(self.encode(batch.input_ids, batch.attention_mask), batch.positions)
+
+    def score(self, hidden_BLD: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Scores (M, V) from last hidden states, at M positions of the flattened rows."""
         transformer: Any = self.transformer
-        hidden_BLD = self.encode(batch.input_ids, batch.attention_mask)
         decoder = transformer.get_output_embeddings()
         dtype = self._product_dtype(hidden_BLD.device.type)
         with torch.autocast(hidden_BLD.device.type, enabled=False):
-            hidden_MD = hidden_BLD.flatten(0, 1)[batch.positions].float()
+            hidden_MD = hidden_BLD.flatten(0, 1)[positions].float()
             hidden_MD = transformer.get_submodule(self._transform)(hidden_MD)
             bias = None if decoder.bias is None else decoder.bias.to(dtype)
             return linear(hidden_MD.to(dtype), decoder.weight.to(dtype), bias)

@@ -19,6 +19,8 @@ PACKAGE = "package:"
 LINEAGE = "openmed.json"
 """In a folder that a run of ours wrote: what it is and where it comes from."""
 ADAPTER = "adapter_config.json"
+HIDDEN_SCALE = "hidden_scale"
+"""In that file: what the last hidden states are scaled by, see `openmed.networks.hidden_scale`."""
 
 
 def locate_weights(weights: str) -> str:
@@ -78,6 +80,11 @@ def base_of(weights: str) -> tuple[dict[str, Any], str]:
             f"{weights} holds {problem} {LINEAGE} that names its base",
             mend=f"copy the whole folder again from the run that made it, or {otherwise}",
         ) from error
+
+
+def hidden_scale_of(weights: str) -> float:
+    """By how much an adapter's last hidden states are to be scaled; 1 where its folder says nothing of it."""
+    return json.loads((Path(weights).expanduser() / LINEAGE).read_text(encoding="utf-8")).get(HIDDEN_SCALE, 1.0)
 
 
 def is_on_hub(weights: str) -> bool:

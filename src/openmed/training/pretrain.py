@@ -13,9 +13,10 @@ import torch
 from openmed.artefact import save_adapter, save_encoder
 from openmed.data import TextDataModule
 from openmed.errors import ConfigError
-from openmed.metrics.names import score_name
+from openmed.metrics.names import HIDDEN_STD, score_name
 from openmed.modules import DaptModule
 from openmed.networks import LoraSpec
+from openmed.networks.hidden_scale import keeps_size
 from openmed.networks.precision import data_sheet
 from openmed.tracking import artefact_name, log_artefact, log_dataset, log_summary
 from openmed.training.build import (
@@ -32,7 +33,7 @@ from openmed.training.outputs import shown
 from openmed.training.result import write_result
 
 ENCODER, ADAPTER = "encoder", "adapter"
-SCORES = ("loss", "perplexity", "accuracy", "masked")
+SCORES = ("loss", "perplexity", "accuracy", "masked", HIDDEN_STD)
 
 
 def pretrain(context: RunContext) -> float:
@@ -126,6 +127,7 @@ def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextData
     }
     backbone = datamodule.backbone
     train_encoder = context.config.module.train_encoder
+    hidden_scale = _hidden_scale(module, result["dev"]) if train_encoder else 1.0
     lora = LoraSpec.from_mapping(plain(context.config.lora)) if train_encoder else None
     save_encoder(
         context.folder / ENCODER,
@@ -134,10 +136,19 @@ def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextData
         backbone=backbone,
         lora=lora,
         train_encoder=train_encoder,
+        hidden_scale=hidden_scale,
         provenance=provenance,
     )
     if lora is not None:
-        save_adapter(context.folder / ADAPTER, module.network, backbone=backbone, provenance=provenance)
+        place, network = context.folder / ADAPTER, module.network
+        save_adapter(place, network, backbone=backbone, hidden_scale=hidden_scale, provenance=provenance)
+
+
+def _hidden_scale(module: DaptModule, dev: dict[str, Any]) -> float:
+    """What makes the last hidden states as large as they were before training."""
+    if not keeps_size(module.network.transformer) or not dev[HIDDEN_STD]:
+        return 1.0
+    return dev["before"][HIDDEN_STD] / dev[HIDDEN_STD]
 
 
 def _announce(
