@@ -1,7 +1,7 @@
 """The size of an encoder's last hidden states, put back after pre-training to what it was before.
 
 The head of a masked language model normalises what it computes from them, so nothing in its loss holds their size, and
-it drifts: of MiniLM to 0.43 of what it was. A tagger's head is linear and starts small: on smaller states it learns
+it drifts: of MiniLM to half of what it was. A tagger's head is linear and starts small: on smaller states it learns
 by as much slower, and with few mentions to learn from it may end in tagging nothing (docs/log.md, 2026-11-30).
 
 scaled_tensors(transformer, 2.3)    # {"bert.encoder.layer.5.output.LayerNorm.weight": ..., ...}
