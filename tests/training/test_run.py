@@ -9,6 +9,7 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -53,6 +54,25 @@ def finished(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(finished) -> dict:
     return json.loads((finished / "result.json").read_text())
+
+
+@pytest.mark.parametrize(("epochs", "again"), [(1, 0), (2, 1)], ids=["the last is the best", "an earlier one is"])
+def test_dev_is_scored_again_only_where_other_weights_were_scored_last(tmp_path, monkeypatch, epochs, again):
+    """Two epochs that learn next to nothing have the same F1, and the first is taken."""
+    validations = []
+    validate = L.Trainer.validate
+    monkeypatch.setattr(L.Trainer, "validate", lambda *args, **kw: validations.append(1) or validate(*args, **kw))
+    settings = (*custom(tmp_path / "corpus"), f"trainer.max_epochs={epochs}", "optim.lr=1e-6", "test=true")
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    train(compose(*settings, folder=once), once)
+    assert len(validations) == again
+    monkeypatch.setattr(NerModule, "on_validation_epoch_end", lambda self: self._score("dev"))
+    train(compose(*settings, folder=twice), twice)
+    assert len(validations) == again + 1
+    first, second = (json.loads((folder / "result.json").read_text()) for folder in (once, twice))
+    assert (first["dev"], first["test"]) == (second["dev"], second["test"])
+    for split in ("dev", "test"):
+        assert len({(folder / "predictions" / f"{split}.jsonl").read_bytes() for folder in (once, twice)}) == 1
 
 
 def test_result_has_the_fields_of_the_contract(result):

@@ -46,6 +46,9 @@ class NerModule(TrainedModule[Tagger]):
         frozen_dtype: "float32" or "bfloat16": how weights that are not trained are kept.
         fast: our own forward and backward of adapters, dropout and attention; False leaves PEFT's and transformers'.
 
+    Attributes:
+        scored_at: the optimiser step whose weights dev was last scored with; None where that was not in this process.
+
     Raises:
         ConfigError: settings out of range, a LoRA target that matches nothing, windows too long for the backbone.
         BackboneError: weights that cannot be loaded.
@@ -91,6 +94,7 @@ class NerModule(TrainedModule[Tagger]):
         self.metrics = torch.nn.ModuleDict({view: EntityF1(self.info.types) for view in VIEWS})
         self._legal = legal_matrix(self.info.tags)
         self._evaluations: dict[str, _Evaluation] = {}
+        self.scored_at: int | None = None
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Scores (N, C) of the batch's words."""
@@ -121,6 +125,7 @@ class NerModule(TrainedModule[Tagger]):
 
     def on_validation_epoch_end(self) -> None:
         self._score("dev")
+        self.scored_at = None if self.trainer.sanity_checking else self.trainer.global_step
 
     def on_test_epoch_end(self) -> None:
         self._score("test")

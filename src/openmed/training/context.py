@@ -47,13 +47,19 @@ def fit(context: RunContext, trainer: L.Trainer, module: TrainedModule, datamodu
     trainer.fit(module, datamodule, ckpt_path=path, weights_only=False)
 
 
-def load_best(trainer: L.Trainer, module: TrainedModule) -> None:
-    """Bring the best checkpoint's trained tensors into the module, all of them; without one it stays as it is."""
+def load_best(trainer: L.Trainer, module: TrainedModule) -> int:
+    """Bring the best checkpoint's trained tensors into the module, all of them; without one it stays as it is.
+
+    Returns:
+        the optimiser step that its tensors are of now.
+    """
     path = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if path:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=False)
-        module.on_load_checkpoint(checkpoint)
-        module.load_state_dict(checkpoint["state_dict"], strict=False)
+    if not path:
+        return trainer.global_step
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+    module.on_load_checkpoint(checkpoint)
+    module.load_state_dict(checkpoint["state_dict"], strict=False)
+    return checkpoint["global_step"]
 
 
 def train_facts(trainer: L.Trainer, throughput: Throughput) -> dict[str, Any]:
