@@ -1,4 +1,4 @@
-"""Last hidden states made larger: every language model predicts what it did, on states that are larger by the factor."""
+"""Last hidden states made larger: a language model predicts what it did, on states that are larger by the factor."""
 
 from __future__ import annotations
 
