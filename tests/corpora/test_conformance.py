@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from time import process_time
 
@@ -191,8 +193,19 @@ def test_a_raw_twin_has_the_same_split(name):
 
 
 def test_jnlpba_is_read_in_time():
-    """In 8 to 16 times what cutting the lines takes, by machine and other work; the bound leaves room for both."""
+    """In some 8 times what cutting the lines takes: 2 s were meant for a machine that needs a sixth of one for that.
+
+    In a process of its own, away from what other tests keep in memory; each reading is set against the cutting just
+    before it, which takes from 0.23 to 0.5 s of the same process, by the memory that it is given.
+    """
     present("jnlpba")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        turns = fresh.submit(time_jnlpba).result()
+    assert min(reading / cutting for cutting, reading in turns) < 12
+
+
+def time_jnlpba() -> list[tuple[float, float]]:
+    """Seconds of cutting the lines of its train and of reading it, in turns."""
     spec = load_spec("jnlpba")
     path = corpus_file(spec, str(spec.split_file("train")))
 
@@ -214,8 +227,7 @@ def test_jnlpba_is_read_in_time():
         work()
         return process_time() - start
 
-    turns = [(seconds(cut_lines), seconds(read)) for _ in range(3)]
-    assert min(reading for _, reading in turns) < 30 * min(cutting for cutting, _ in turns)
+    return [(seconds(cut_lines), seconds(read)) for _ in range(3)]
 
 
 @pytest.mark.slow

@@ -47,7 +47,8 @@ class NerModule(TrainedModule[Tagger]):
         fast: our own forward and backward of adapters, dropout and attention; False leaves PEFT's and transformers'.
 
     Attributes:
-        scored_at: the optimiser step whose weights dev was last scored with; None where that was not in this process.
+        scored_at: the optimiser step at which dev was last scored in training; None where that was not in this process,
+            or dev was scored outside of training since.
 
     Raises:
         ConfigError: settings out of range, a LoRA target that matches nothing, windows too long for the backbone.
@@ -125,7 +126,8 @@ class NerModule(TrainedModule[Tagger]):
 
     def on_validation_epoch_end(self) -> None:
         self._score("dev")
-        self.scored_at = None if self.trainer.sanity_checking else self.trainer.global_step
+        in_training = self.trainer.state.fn == "fit" and not self.trainer.sanity_checking
+        self.scored_at = self.trainer.global_step if in_training else None
 
     def on_test_epoch_end(self) -> None:
         self._score("test")

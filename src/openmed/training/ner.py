@@ -63,7 +63,7 @@ def train_tagger(context: RunContext) -> float:
 def _evaluate(trainer: L.Trainer, module: NerModule, datamodule: NerDataModule, *, test: bool) -> dict[str, Evaluation]:
     """Score dev (and test, if asked) with the best checkpoint; dev not again where it was the last thing scored."""
     best_step = load_best(trainer, module)
-    if module.scored_at is None or module.scored_at != best_step:
+    if module.scored_at != best_step:
         trainer.validate(module, datamodule, verbose=False)
     evaluations = {"dev": collect(module, trainer.val_dataloaders)}  # pyright: ignore[reportArgumentType]
     if test:

@@ -100,7 +100,8 @@ def _take_better(trainer: L.Trainer, module: DaptModule, datamodule: TextDataMod
     """
     at_end = _held_out(trainer, module, datamodule)
     state = {name: tensor.clone() for name, tensor in module.network.trainable_state().items()}
-    load_best(trainer, module)
+    if load_best(trainer, module) == trainer.global_step:
+        return at_end
     best = _held_out(trainer, module, datamodule)
     if best["loss"] <= at_end["loss"]:
         return best
