@@ -62,6 +62,7 @@ def test_a_plan_from_nothing_to_its_table(plan, tmp_path, monkeypatch):
         "[2 of 2] ner/tiny/lora/demo/1",
     ]
     lora = results["ner/tiny/lora/demo/1"]
+    assert lora["wall_seconds"] > lora["train"]["seconds"]
     assert lora["parents"] == [results["dapt/tiny/lora"]["run_id"]]
     assert results["ner/tiny/none/demo/1"]["parents"] == []
     assert results["dapt/tiny/lora"]["dev"]["perplexity"] > 1
@@ -92,6 +93,8 @@ def test_a_forecast_goes_by_the_words_of_other_corpora_and_never_by_another_back
     assert {seconds for name, seconds in found.items() if "/minilm/" in name} == {None}
     done["ner/tiny/none/bc2gm/2"] = {"key": "ner/tiny/none/bc2gm/2", "train": {"seconds": 100.0}}
     assert forecast(plan, done, keys)["ner/tiny/none/bc2gm/1"] == 100
+    done["ner/tiny/none/bc2gm/2"]["wall_seconds"] = 300.0  # scoring included
+    assert forecast(plan, done, keys)["ner/tiny/none/bc2gm/1"] == 300
 
 
 @pytest.mark.slow

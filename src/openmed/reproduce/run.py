@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,14 @@ def read_results(place: Path) -> Results:
 
 
 def forecast(plan: Plan, done: Results, keys: Mapping[str, str]) -> dict[str, float | None]:
-    """Cell -> seconds of training: what it took, or about what its like of the same backbone did; None: none is done.
+    """Cell -> seconds: what it took, or about what its like of the same backbone did; None: none is done.
 
-    A pre-training is like any other; a tagger like those on the same corpus or, before there is one, on others, by the
-    words of the training splits.
+    From start to end of its process where that was measured in one go, else of the training alone. A pre-training is
+    like any other; a tagger like those on the same corpus or, before there is one, on others, by the words of the
+    training splits.
     """
     cells = list_cells(plan)
-    taken = {cell.name: done[cell.name]["train"]["seconds"] for cell in cells if is_done(done, cell.name, keys)}
+    taken = {cell.name: _taken(done[cell.name]) for cell in cells if is_done(done, cell.name, keys)}
     finished = [cell for cell in cells if cell.name in taken]
     words = {corpus: load_spec(corpus).counts.get("train", {}).get("words") for corpus in plan.corpora}
 
@@ -114,6 +116,10 @@ def forecast(plan: Plan, done: Results, keys: Mapping[str, str]) -> dict[str, fl
         return mean([size * taken[other.name] / n for other in alike if other.corpus and (n := words[other.corpus])])
 
     return {cell.name: taken.get(cell.name, expected(cell)) for cell in cells}
+
+
+def _taken(record: Mapping[str, Any]) -> float:
+    return record.get("wall_seconds") or record["train"]["seconds"]
 
 
 def _with_encoder(
@@ -137,23 +143,27 @@ def _run_and_keep(
 ) -> None:
     folder = _folder(out, cell, keys)
     found = read_result(folder)
+    wall = {}
     if found is None or found["status"] != "finished":
-        _run(cell, overrides, folder)
-    done[cell.name] = {"key": keys[cell.name], **outcome(cell, folder)}
+        seconds = _run(cell, overrides, folder)
+        wall = {"wall_seconds": seconds} if seconds else {}
+    done[cell.name] = {"key": keys[cell.name], **outcome(cell, folder), **wall}
     content = {"cells": dict(sorted({**read_results(place), **done}.items()))}
     with atomic_path(place) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _run(cell: Cell, overrides: tuple[str, ...], folder: Path) -> None:
-    """`train.py`, or its going on where it was broken off after a checkpoint."""
+def _run(cell: Cell, overrides: tuple[str, ...], folder: Path) -> float | None:
+    """`train.py`, or its going on where it was broken off after a checkpoint. Returns seconds; None: of a part only."""
     log = folder.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    if (folder / "checkpoints" / "last.ckpt").is_file():
+    goes_on = (folder / "checkpoints" / "last.ckpt").is_file()
+    if goes_on:
         arguments = [f"resume={folder}"]
     else:
         _set_aside(folder)
         arguments = [*overrides, f"hydra.run.dir={folder}"]
+    began = time.monotonic()
     with log.open("ab") as output:
         done = subprocess.run(
             [sys.executable, "-m", "openmed.training", *arguments],
@@ -168,6 +178,7 @@ def _run(cell: Cell, overrides: tuple[str, ...], folder: Path) -> None:
             f"{cell.name} ended with {done.returncode}:\n{tail}",
             mend=f"see {log}; what was done before is kept, and the same command goes on",
         )
+    return None if goes_on else time.monotonic() - began
 
 
 def _set_aside(folder: Path) -> None:
