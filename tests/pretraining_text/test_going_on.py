@@ -147,6 +147,50 @@ def test_a_file_of_a_folder_is_mended_though_others_are_done(tmp_path, monkeypat
     assert reads == [1, 2]
 
 
+def medline(*pmids: int, deleted: int) -> bytes:
+    """A file of records, which ends by taking one back."""
+    records = (
+        f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID><Article><ArticleTitle>Of it.</ArticleTitle><Abstract>"
+        f"<AbstractText>{' '.join(sentence(pmid * 10 + k) for k in range(5))}</AbstractText></Abstract></Article>"
+        "</MedlineCitation></PubmedArticle>"
+        for pmid in pmids
+    )
+    end = f"<DeleteCitation><PMID>{deleted}</PMID></DeleteCitation></PubmedArticleSet>"
+    return gzip.compress(f'<?xml version="1.0"?><PubmedArticleSet>{"".join(records)}{end}'.encode())
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_record_is_taken_back_by_a_file_of_another_part(tmp_path, monkeypatch, workers):
+    """Also by a file that was mended when a build had broken off at it: none is read before all have been looked at."""
+    folder = tmp_path / "pubmed"
+    folder.mkdir()
+    for number in range(3):
+        first = number * 10 + 1
+        (folder / f"n{number}.xml.gz").write_bytes(medline(first, first + 1, first + 2, deleted=max(first - 10, 77)))
+    last = folder / "n2.xml.gz"
+    last.write_bytes(whole := medline(21, 22, 23, deleted=2))
+    last.write_bytes(whole[: len(whole) // 2])
+    mix = write_mix(tmp_path, all={"path": str(folder), "format": "medline", "parts": 3})
+    out = tmp_path / "out"
+    reads = count_reads(monkeypatch)
+    with pytest.raises(DataError, match=r"n2\.xml\.gz"):
+        build(mix, out, workers=workers)
+    assert reads == [], "a file was read before all deletions were known"
+    last.write_bytes(whole)
+    manifest = build(mix, out, workers=workers)
+    found = {re.search(r"pubmed:(\d+)", passage["id"])[1] for passage in clean_passages(out)}  # pyright: ignore[reportOptionalSubscript]
+    assert found == {"1", "3", "11", "12", "13", "21", "22", "23"}
+    assert manifest["sources"]["all"]["left_out"]["deleted_record"] == 1
+    shutil.rmtree(out / "work" / "deletions")  # and one of the tasks to be read again
+    (out / "work/logs/passages/completions/00000").unlink()
+    assert build(mix, out)["sources"] == manifest["sources"]
+
+
+def clean_passages(out: Path) -> list[dict[str, object]]:
+    files = sorted((out / "work" / "clean").glob("*.jsonl.gz"))
+    return [json.loads(line) for file in files for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
+
+
 def test_parts_stay_as_they_were_begun(two, tmp_path, monkeypatch):
     """Tasks are known by their numbers: a source mended to a size of more parts must not move those behind it."""
     a, b, _ = two

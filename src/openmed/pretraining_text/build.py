@@ -152,7 +152,7 @@ class _Build:
 
     def _claim(self) -> tuple[list[Task], bool]:
         """The tasks of the first stage; whether any is done. Those not done leave nothing of what they once read."""
-        from openmed.pretraining_text.stages import EXACT, PASSAGES, REMOVED, done_tasks
+        from openmed.pretraining_text.stages import DELETIONS, EXACT, PASSAGES, REMOVED, done_tasks, logs
         from openmed.pretraining_text.steps import Task
 
         done = done_tasks(self.work, PASSAGES)
@@ -168,6 +168,10 @@ class _Build:
         for rank in set(range(len(tasks))) - done:
             for folder in (PASSAGES, REMOVED):  # a task without passages writes no file
                 (self.work / folder / f"{rank:05d}.jsonl.gz").unlink(missing_ok=True)
+        for rank in done_tasks(self.work, DELETIONS):
+            found = self.work / DELETIONS / f"{rank:05d}.json"
+            if rank not in done or not found.is_file():  # its file may have been mended since
+                (logs(self.work, DELETIONS) / "completions" / f"{rank:05d}").unlink()
         return tasks, built_on or bool(done)
 
     def _check_texts(self) -> None:

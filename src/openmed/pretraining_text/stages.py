@@ -1,5 +1,6 @@
 """The stages of a build, each a pipeline over the same tasks, run by datatrove's executor.
 
+    deletions    find the records that MEDLINE files take back (where a source is MEDLINE)
     passages     read, normalise, cut, filter, decontaminate; hash each passage
     exact        find equal passages
     unique       drop them; sign what is left by MinHash
@@ -41,10 +42,12 @@ from openmed.errors import DataError
 from openmed.pretraining_text.evaluated import INDEX
 from openmed.pretraining_text.executor import Executor
 from openmed.pretraining_text.mix import Mix
+from openmed.pretraining_text.sources import MEDLINE
 from openmed.pretraining_text.steps import (
     CutPassages,
     Decontaminate,
     Draw,
+    FindDeletions,
     Pack,
     ReadPart,
     Signatures,
@@ -53,6 +56,7 @@ from openmed.pretraining_text.steps import (
 )
 from openmed.pretraining_text.words import words
 
+DELETIONS = "deletions"
 PASSAGES = "passages"
 EXACT = "exact"
 CLEAN = "clean"
@@ -94,7 +98,7 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
 
     def passages() -> list[Any]:
         return [
-            ReadPart(tasks),
+            ReadPart(tasks, work / DELETIONS),
             CutPassages(mix.backbones[0], mix.passage),
             _Quality(tasks),
             Decontaminate(work / INDEX, exclusion_writer=JsonlWriter(at(REMOVED))),
@@ -102,7 +106,9 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
             ExactDedupSignature(at("exact"), exact),
         ]
 
+    deletions = [Stage(DELETIONS, lambda: [FindDeletions(tasks, work / DELETIONS)], number, 1)]
     return [
+        *(deletions if any(source.format == MEDLINE for source in mix.sources) else []),
         Stage(PASSAGES, passages, number, 6),
         Stage(EXACT, lambda: [ExactFindDedups(at("exact"), at("equal"), exact)], 1, 2),
         Stage(

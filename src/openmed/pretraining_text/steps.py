@@ -9,6 +9,7 @@ source, so they are the source's.
 
 from __future__ import annotations
 
+import json
 import re
 from array import array
 from collections import Counter
@@ -34,7 +35,7 @@ from openmed.pretraining_text.mix import PassageSpec, Source
 from openmed.pretraining_text.normalise import normalise
 from openmed.pretraining_text.passages import PassageCutter
 from openmed.pretraining_text.shards import Packing, describe, writing_shard
-from openmed.pretraining_text.sources import read_part
+from openmed.pretraining_text.sources import MEDLINE, deletions_of_part, read_part
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.writers.atomic import atomic_path
 
@@ -58,17 +59,18 @@ class ReadPart(PipelineStep):
 
     type, name = "READER", "source"
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], deletions: Path) -> None:
         super().__init__()
         self.tasks = tasks
+        self.deletions = deletions
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         task = self.tasks[rank]
         source = task.source
         losses: Counter[str] = Counter()
-        for text in read_part(
-            source.place, task.part, task.parts, format=source.format, losses=losses, options=source.options
-        ):
+        place = (source.place, task.part, task.parts)
+        settings = {"format": source.format, "options": source.options, "deleted": self._deleted(source)}
+        for text in read_part(*place, losses=losses, **settings):
             self.stat_update(TEXTS)
             yield Document(
                 text="\n\n".join(normalise(text.text, source.replace)),
@@ -77,6 +79,37 @@ class ReadPart(PipelineStep):
             )
         for reason, number in losses.items():
             self.stat_update(f"left out: {reason}", value=number)
+
+    def _deleted(self, source: Source) -> dict[str, str] | None:
+        """What `FindDeletions` found in all parts of the source."""
+        if source.format != MEDLINE:
+            return None
+        found: dict[str, str] = {}
+        for rank, task in enumerate(self.tasks):
+            if task.source == source:
+                part: dict[str, str] = json.loads((self.deletions / f"{rank:05d}.json").read_text())
+                found |= {pmid: max(file, found.get(pmid, "")) for pmid, file in part.items()}
+        return found
+
+
+class FindDeletions(PipelineStep):
+    """Keeps, a file a task, what MEDLINE files say is deleted: before any is read, as it may stand in another part."""
+
+    type, name = "STATS", "deletions"
+
+    def __init__(self, tasks: Sequence[Task], folder: Path) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.folder = folder
+
+    def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> None:
+        task = self.tasks[rank]
+        if task.source.format != MEDLINE:
+            return
+        found = deletions_of_part(task.source.place, task.part, task.parts)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.folder / f"{rank:05d}.json") as temporary:
+            temporary.write_text(json.dumps(found))
 
 
 class CutPassages(PipelineStep):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from openmed.errors import DataError
-from openmed.pretraining_text.sources import RawText, read_source
+from openmed.pretraining_text.sources import RawText, deletions_of_part, read_part, read_source
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE PubmedArticleSet SYSTEM "pubmed_250101.dtd">\n'
 
@@ -91,7 +91,55 @@ def test_deleted_records_are_not_given(tmp_path):
     losses: Counter[str] = Counter()
     content = whole(article("1", section("a")), article("2", section("b")), deletions)
     assert [text.id for text in read(tmp_path, content, losses)] == ["pubmed:2"]
-    assert losses == {"deleted_record": 1, "deletion_of_a_record_in_another_file": 1}
+    assert losses == {"deleted_record": 1}
+
+
+def deletion(*pmids: str) -> str:
+    named = "".join(f'<PMID Version="1">{pmid}</PMID>' for pmid in pmids)
+    return f"<DeleteCitation>{named}</DeleteCitation>"
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_a_later_file_takes_back_what_an_earlier_one_gave_and_not_the_other_way(tmp_path, parts):
+    """Update files are applied in the order of their names: what comes again after its deletion stays."""
+    records = {pmid: article(pmid, section(f"text {pmid}")) for pmid in ("1", "2", "3", "4")}
+    files = {
+        "n0001.xml": whole(records["1"], records["2"], records["3"]),
+        "n0002.xml.gz": whole(records["4"], deletion("2")),
+        "n0003.xml": whole(records["2"], deletion("4", "99")),
+    }
+    for name, content in files.items():
+        data = content.encode()
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    losses: Counter[str] = Counter()
+    texts = [
+        (text.id, text.text)
+        for part in range(parts)
+        for text in read_part(tmp_path, part, parts, format="medline", losses=losses)
+    ]
+    assert sorted(texts) == [(f"pubmed:{pmid}", f"A title.\n\ntext {pmid}") for pmid in ("1", "2", "3")]
+    assert losses == {"deleted_record": 2}
+    found = [deletions_of_part(tmp_path, part, parts) for part in range(parts)]
+    assert {pmid: file for part in found for pmid, file in part.items()} == {
+        "2": "n0002.xml.gz",
+        "4": "n0003.xml",
+        "99": "n0003.xml",
+    }
+    assert sum(map(len, found)) == 3, "a file was looked through twice"
+
+
+def test_deletions_are_looked_for_in_whole_files_only(tmp_path):
+    content = whole(article("1", section("a")), deletion("2")).encode()
+    for name, data, message in (
+        ("cut.xml", content[: len(content) // 2], "cut.xml"),
+        ("cut.xml.gz", gzip.compress(content)[:-20], "cut.xml.gz"),
+        ("other.xml", b"<html></html>", "html"),
+        ("other.txt", b"no XML", "not XML"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=message):
+            deletions_of_part(path, 0, 1)
 
 
 @pytest.mark.parametrize("size", [65_536 - offset for offset in range(0, 60, 7)])

@@ -19,7 +19,7 @@ from openmed.pretraining_text.sources.arxiv import read_arxiv
 from openmed.pretraining_text.sources.clinicaltrials import read_clinicaltrials
 from openmed.pretraining_text.sources.corpus import CORPUS, read_corpus
 from openmed.pretraining_text.sources.jsonl import read_jsonl_texts
-from openmed.pretraining_text.sources.medline import read_medline
+from openmed.pretraining_text.sources.medline import last_deletions, read_medline
 from openmed.pretraining_text.sources.mimic import read_mimic
 from openmed.pretraining_text.sources.plain import read_plain
 from openmed.pretraining_text.sources.raw_text import RawText
@@ -27,14 +27,25 @@ from openmed.readers.containers import located, split_archive
 from openmed.readers.detect import data_files, files_aside
 from openmed.readers.losses import FILE_PASSED_OVER
 
-__all__ = ["SOURCES", "RawText", "files_of_part", "list_files", "read_part", "read_source"]
+__all__ = [
+    "MEDLINE",
+    "SOURCES",
+    "RawText",
+    "deletions_of_part",
+    "files_of_part",
+    "list_files",
+    "read_part",
+    "read_source",
+]
+
+MEDLINE = "medline"
 
 SOURCES: Mapping[str, Callable[..., Iterator[RawText]]] = {
     "arxiv": read_arxiv,
     "clinicaltrials": read_clinicaltrials,
     CORPUS: read_corpus,
     "jsonl": read_jsonl_texts,
-    "medline": read_medline,
+    MEDLINE: read_medline,
     "mimic": read_mimic,
     "text": read_plain,
 }
@@ -72,6 +83,7 @@ def read_part(
     format: str,
     losses: Counter[str] | None = None,
     options: Mapping[str, object] | None = None,
+    deleted: Mapping[str, str] | None = None,
 ) -> Iterator[RawText]:
     """Stream a part of a source: all `parts` together give each text once, and count each loss once.
 
@@ -79,14 +91,31 @@ def read_part(
     every `parts`-th block of texts: native formats cannot be entered in the middle.
 
     Args, Raises: as `read_source`.
+
+    Args:
+        deleted: `deletions_of_part` of all parts together, if at hand; None looks through all files.
     """
     if format not in SOURCES:
         raise ConfigError(f"unknown format of text {format!r}", mend=nearest(format, SOURCES))
     options = options or {}
-    known = inspect.signature(SOURCES[format]).parameters.keys() - {"path", "losses"}
+    known = inspect.signature(SOURCES[format]).parameters.keys() - {"path", "losses", "deleted"}
     for option in sorted(options.keys() - known):
         raise ConfigError(f"format {format!r} has no option {option!r}", mend=nearest(option, known))
-    return _texts(path, part, parts, format, Counter() if losses is None else losses, options)
+    return _texts(path, part, parts, format, Counter() if losses is None else losses, options, deleted)
+
+
+def deletions_of_part(path: str | PathLike[str], part: int, parts: int) -> dict[str, str]:
+    """PMID -> name of the last file whose deletions name it, of those of a MEDLINE source that fall to a part.
+
+    Of all parts together, each file is looked through once.
+
+    Raises:
+        DataError: as `read_source`, of files that are damaged.
+    """
+    with located(path) as place:
+        files = list_files(place)
+        shared = len(files) < parts
+        return last_deletions(() if shared and part > 0 else files_of_part(files, part, parts), check=True)
 
 
 def list_files(place: Path) -> list[Path]:
@@ -109,6 +138,7 @@ def _texts(
     format: str,
     losses: Counter[str],
     options: Mapping[str, object],
+    deleted: Mapping[str, str] | None,
 ) -> Iterator[RawText]:
     if format == CORPUS:  # a name, and no place
         yield from _blocks(read_corpus(path, losses=losses if part == 0 else Counter()), part, parts)
@@ -123,6 +153,8 @@ def _texts(
         if not whole_files and part > 0:
             losses = Counter()  # each part meets them all: the first one counts them
         mine = files_of_part(files, part, parts)
+        if format == MEDLINE:
+            options = {**options, "deleted": last_deletions(files) if deleted is None else deleted}
         texts = chain.from_iterable(SOURCES[format](file, losses=losses, **options) for file in mine)
         yield from texts if whole_files else _blocks(texts, part, parts)
 

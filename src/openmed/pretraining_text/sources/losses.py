@@ -13,10 +13,7 @@ OTHER_ABSTRACT = "other_abstract"
 """MEDLINE: a second abstract, in another language or for another audience; the record itself is given."""
 
 DELETED = "deleted_record"
-"""MEDLINE: a record that the list of deletions of its own file takes back."""
-
-DELETED_ELSEWHERE = "deletion_of_a_record_in_another_file"
-"""MEDLINE: a deletion that its own file leaves without effect; the record, if given, was given by another file."""
+"""MEDLINE: a record that the list of deletions of its own file, or of a later one of the source, takes back."""
 
 OLDER_VERSION = "older_version"
 """MEDLINE: beside it stands a later version of the same record."""

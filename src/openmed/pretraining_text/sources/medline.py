@@ -2,22 +2,26 @@
 
     for text in read_medline("pubmed24n0001.xml.gz", losses=losses): ...
 
-A structured abstract's sections become paragraphs "LABEL: text". What the file's own list of deletions names is not
-given; since that list stands at the end, the file is gone through once before for it.
+A structured abstract's sections become paragraphs "LABEL: text". What a list of deletions names is not given: of the
+same file or, in an order of file names, a later one, as PubMed's update files take records of earlier files back. Such
+a list stands at the end of its file, so files are gone through once before for them.
+
+    deleted = last_deletions(files)
+    for text in read_medline(files[0], losses=losses, deleted=deleted): ...
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 from openmed.errors import DataError
 from openmed.pretraining_text.sources.losses import (
     DELETED,
-    DELETED_ELSEWHERE,
     NO_ABSTRACT,
     NO_TEXT,
     OLDER_VERSION,
@@ -37,6 +41,9 @@ _ABSTRACT = ("Abstract", "AbstractText")
 _OTHER = ("MedlineCitation", "OtherAbstract")
 _MEND = "MEDLINE XML is <PubmedArticleSet><PubmedArticle><MedlineCitation><PMID/><Article><ArticleTitle/><Abstract/>..."
 
+_TAIL = 200
+"""Bytes of a file's end."""
+_CLOSINGS = tuple(f"</{root}>".encode() for root in sorted(_ROOTS))
 _DELETIONS = (b"<DeleteCitation", b"</DeleteCitation>")
 _DELETED_PMID = re.compile(rb"<PMID[^>]*>\s*(\d+)\s*</PMID>")
 
@@ -51,23 +58,27 @@ class _Citation(NamedTuple):
     """Abstracts under OtherAbstract."""
 
 
-def read_medline(path: str | PathLike[str], *, losses: Counter[str], titles: bool = False) -> Iterator[RawText]:
+def read_medline(
+    path: str | PathLike[str], *, losses: Counter[str], titles: bool = False, deleted: Mapping[str, str] | None = None
+) -> Iterator[RawText]:
     """Stream the records of a file (`.gz`, `.xz` or plain).
 
     Args:
-        losses: counts records without an abstract, deleted ones and deletions without a record here, older versions
-            (where they stand next to the later one, as PubMed has them), other abstracts.
+        losses: counts records without an abstract, deleted ones, older versions (where they stand next to the later
+            one, as PubMed has them), other abstracts.
         titles: give records without an abstract, too: their title.
+        deleted: PMID -> name of the last file whose deletions name it (`last_deletions`), this file's among them; None:
+            those of this file alone.
 
     Raises:
         DataError: not MEDLINE XML, not well-formed, cut off; a record without PMID.
     """
-    deleted = _deleted(path)
-    found: set[str] = set()
+    name = Path(path).name
+    if deleted is None:
+        deleted = last_deletions([path])
     for citation in _latest(_citations(path), losses):
         losses.update({OTHER_ABSTRACT: citation.num_others} if citation.num_others else {})
-        if citation.pmid in deleted:
-            found.add(citation.pmid)
+        if deleted.get(citation.pmid, "") >= name:
             losses[DELETED] += 1
         elif not (citation.abstract or citation.title):
             losses[NO_TEXT] += 1
@@ -76,8 +87,26 @@ def read_medline(path: str | PathLike[str], *, losses: Counter[str], titles: boo
         else:
             text = "\n\n".join(part for part in (citation.title, *citation.abstract) if part)
             yield RawText(f"pubmed:{citation.pmid}", text, pmid=citation.pmid)
-    if deleted - found:
-        losses[DELETED_ELSEWHERE] += len(deleted - found)
+
+
+def last_deletions(files: Iterable[str | PathLike[str]], *, check: bool = False) -> dict[str, str]:
+    """PMID -> name of the last of the files, by their names, whose deletions name it.
+
+    Args:
+        check: read a file through where its end is not seen to be whole, so that it tells what is wrong; otherwise a
+            damaged file counts as far as it goes.
+
+    Raises:
+        DataError: as `read_medline`, with `check`.
+    """
+    found: dict[str, str] = {}
+    for path in files:
+        deleted, whole = _deletions(path)
+        if check and not whole:
+            deque(_citations(path), maxlen=0)
+        for pmid in deleted:
+            found[pmid] = max(found.get(pmid, ""), Path(path).name)
+    return found
 
 
 def _citations(path: str | PathLike[str]) -> Iterator[_Citation]:
@@ -135,18 +164,19 @@ def _latest(citations: Iterator[_Citation], losses: Counter[str]) -> Iterator[_C
         yield held
 
 
-def _deleted(path: str | PathLike[str]) -> set[str]:
-    """The PMIDs that the file's lists of deletions name. A file that is damaged is told so by its reading proper."""
+def _deletions(path: str | PathLike[str]) -> tuple[set[str], bool]:
+    """The PMIDs that the file's lists of deletions name, as far as it can be read; whether its end was seen."""
     found: set[str] = set()
-    rest = b""
+    rest = tail = b""
     opening, closing = _DELETIONS
     try:
         for block in byte_blocks(path):
+            tail = (tail + block)[-_TAIL:]
             rest += block
             while (start := rest.find(opening)) >= 0 and (end := rest.find(closing, start)) >= 0:
                 found.update(pmid.decode() for pmid in _DELETED_PMID.findall(rest, start, end))
                 rest = rest[end:]
             rest = rest[start:] if start >= 0 else rest[-len(opening) :]
     except DataError:
-        return found
-    return found
+        return found, False
+    return found, any(root in tail for root in _CLOSINGS)
