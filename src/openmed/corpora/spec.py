@@ -16,6 +16,8 @@ from openmed.errors import ConfigError, nearest
 
 SPLITS = ("train", "dev", "test")
 UNITS = ("sentences", "documents")
+ALL_VIEWS, OWN_VIEW = "all", "own"
+"""Scored in: both units, and on raw text where that is at hand; the corpus's own unit alone."""
 CORPUS_TARGET = "openmed.data.NerDataModule"
 """What the YAML of a corpus is instantiated as (`_target_`)."""
 PRIVATE_KEYS = ("_target_",)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openmed.corpora import CorpusSpec, Split, fetch_all
+from openmed.corpora.spec import ALL_VIEWS, OWN_VIEW
 from openmed.data.loaders import EvaluationLoader, TrainingLoader, TrainingPlan
 from openmed.data.resumable import ResumableDataModule
 from openmed.data.splits import Splits
@@ -33,6 +34,7 @@ class NerDataModule(ResumableDataModule):
         eval_max_tokens: the same for evaluation.
         max_sentences: training windows are runs of 1 to this many neighbouring sentences (1: single sentences).
         seed: of the order of training data.
+        views: "all", or "own": dev and test are given in the corpus's own unit alone.
         cache: keep tokenised splits in the user's cache folder.
         corpus: all fields of `openmed.corpora.CorpusSpec`, as in the corpus's YAML.
 
@@ -50,6 +52,7 @@ class NerDataModule(ResumableDataModule):
         eval_max_tokens: int,
         max_sentences: int,
         seed: int,
+        views: str = ALL_VIEWS,
         cache: bool = True,
         **corpus: Any,
     ) -> None:
@@ -59,7 +62,10 @@ class NerDataModule(ResumableDataModule):
                 raise ConfigError(f"batch.{name}={value} must be at least 1")
         if max_sentences < 1:
             raise ConfigError(f"window.max_sentences={max_sentences} must be at least 1")
+        if views not in (ALL_VIEWS, OWN_VIEW):
+            raise ConfigError(f"unknown views={views!r}", mend=f"choose one of {ALL_VIEWS}, {OWN_VIEW}")
         self.spec = CorpusSpec.from_mapping(corpus)
+        self._views = VIEWS if views == ALL_VIEWS else (self.spec.unit,)
         self.backbone = BackboneSpec.from_mapping(backbone)
         self._splits = Splits(self.spec, self.backbone, max_pieces=max_pieces, overlap=overlap, cache=cache)
         self._plan = TrainingPlan(max_tokens, max_sentences)
@@ -99,11 +105,11 @@ class NerDataModule(ResumableDataModule):
 
     def val_dataloader(self) -> list[EvaluationLoader]:
         """The dev split, one loader per view (sentences, documents)."""
-        return self._views("dev")
+        return self._evaluated("dev")
 
     def test_dataloader(self) -> list[EvaluationLoader]:
         """The test split, one loader per view."""
-        return self._views("test")
+        return self._evaluated("test")
 
     def documents(self, split: str) -> list[Document]:
         return self._splits.documents(split)
@@ -122,7 +128,7 @@ class NerDataModule(ResumableDataModule):
         """What `result.json` says of the data: {files: {path: hash}, counts: {split: ...}, losses: {split: ...}}."""
         return self._splits.describe()
 
-    def _views(self, split: str) -> list[EvaluationLoader]:
+    def _evaluated(self, split: str) -> list[EvaluationLoader]:
         """Every process scores the whole split: dev sets are small, and the devices' numbers of batches stay equal."""
         encoded = self._splits.encode(split)
         special = SpecialTokens.of(self.tokenizer)
@@ -133,5 +139,5 @@ class NerDataModule(ResumableDataModule):
                 self.info,
                 max_tokens=self._eval_max_tokens,
             )
-            for view in VIEWS
+            for view in self._views
         ]

@@ -112,7 +112,7 @@ class NerModule(TrainedModule[Tagger]):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         emissions = self._evaluate(batch, dataloader_idx, self._loaders("dev"))
-        if VIEWS[dataloader_idx] == self.unit:
+        if self._loaders("dev")[dataloader_idx].units.view == self.unit:
             loss = self.loss(emissions, batch.tag_ids)
             self.log(DEV_LOSS, loss, batch_size=len(batch.tag_ids), add_dataloader_idx=False, sync_dist=True)
 
@@ -147,20 +147,22 @@ class NerModule(TrainedModule[Tagger]):
 
     def _evaluate(self, batch: Batch, dataloader_idx: int, loaders: Sequence[Any]) -> torch.Tensor:
         emissions_NC = self(batch)
-        gathered = self._evaluations[VIEWS[dataloader_idx]]
+        units: Units = loaders[dataloader_idx].units
+        gathered = self._evaluations[units.view]
         if gathered.emissions is None:
-            num_words = loaders[dataloader_idx].units.encoded.num_words
+            num_words = units.encoded.num_words
             gathered.emissions = np.zeros((num_words, len(self.info.tags)), dtype=np.float32)
         gathered.emissions[batch.words.numpy()] = emissions_NC.float().cpu().numpy()
         return emissions_NC
 
     def _score(self, split: str) -> None:
-        """Decode every unit and log precision, recall and F1: of both views, and of the corpus's own unit."""
-        for view, loader in zip(VIEWS, self._loaders(split), strict=True):
+        """Decode every unit and log precision, recall and F1: of each view, and of the corpus's own unit."""
+        for loader in self._loaders(split):
+            units: Units = loader.units
+            view = units.view
             metric = self.metrics[view]
             assert isinstance(metric, EntityF1)
             metric.reset()
-            units: Units = loader.units
             gathered = self._evaluations[view]
             if gathered.emissions is not None:  # None when limit_val_batches left this view out
                 log_probs = log_softmax(gathered.emissions)

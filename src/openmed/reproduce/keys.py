@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from openmed.corpora import load_spec
 from openmed.corpora.load import split_hashes
+from openmed.corpora.spec import ALL_VIEWS
 from openmed.errors import ConfigError, DataError, OpenMedError
 from openmed.pretraining_text.packed import INDEX
 from openmed.pretraining_text.packs import PACKED
@@ -70,6 +71,7 @@ def cell_keys(
             config.dataset.folder = ""  # its place says nothing, its digest all
         else:
             assert cell.corpus is not None
+            config.views = ALL_VIEWS  # what a table takes is there either way
             if cell.corpus not in corpora:  # once: what is missing is looked for on the network
                 corpora[cell.corpus] = _corpus(cell.corpus)
             data = corpora[cell.corpus]

@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from openmed.corpora.spec import ALL_VIEWS
 from openmed.data import NerDataModule, TextDataModule
 from openmed.errors import ConfigError
 from openmed.modules import DaptModule, NerModule
@@ -73,6 +74,7 @@ def build_datamodule(config: DictConfig) -> NerDataModule:
         **_batches(config),
         overlap=config.window.overlap,
         max_sentences=config.window.max_sentences,
+        views=config.get("views", ALL_VIEWS),  # runs of an earlier version have none
         _convert_="all",
     )
 

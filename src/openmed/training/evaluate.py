@@ -1,4 +1,4 @@
-"""The last word on a run: scores of both views and predictions, from the best checkpoint, and how far to believe them.
+"""The last word on a run: scores of each view and predictions, from the best checkpoint, and how far to believe them.
 
 evaluation = collect(module, loaders)       # after trainer.validate or trainer.test
 evaluation.scores, evaluation.lines
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from openmed.data.loaders import EvaluationLoader
-from openmed.encoding import VIEWS, Units, decode_unit, legal_matrix, log_softmax
+from openmed.encoding import Units, decode_unit, legal_matrix, log_softmax
 from openmed.metrics import ScoreTable, score_spans
 from openmed.metrics.calibration import MIN_ENTITIES, calibration_error, fit_temperature
 from openmed.modules import NerModule
@@ -77,8 +77,9 @@ def collect(module: NerModule, loaders: Sequence[EvaluationLoader], *, dev: Eval
     tables: dict[str, ScoreTable] = {}
     gold_units: list[Document] = []
     predicted_units: list[tuple[Span, ...]] = []
-    for view, loader in zip(VIEWS, loaders, strict=True):
+    for loader in loaders:
         units = loader.units
+        view = units.view
         predicted = module.predicted(view)
         if not predicted:  # a debug run that left this view out
             predicted = [()] * len(units)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import lightning as L
 
 from openmed.analysis.report.terminal import print_sections
+from openmed.corpora.spec import ALL_VIEWS
 from openmed.data import NerDataModule
 from openmed.modules import NerModule
 from openmed.training.build import build_datamodule, build_module, build_trainer, num_epochs, resolve_precision
@@ -52,7 +53,8 @@ def train_tagger(context: RunContext) -> float:
     if trainer.is_global_zero:
         write_outputs(folder, result, evaluations, module, datamodule)
         add_clean_scores(result, evaluations, datamodule)
-        add_raw_views(result, folder / "model", datamodule.spec)
+        if config.get("views", ALL_VIEWS) == ALL_VIEWS:
+            add_raw_views(result, folder / "model", datamodule.spec)
         result["energy"] = context.meter.stop()
         write_result(folder, result)
         report(config, context.logger, result, evaluations["dev"], folder)

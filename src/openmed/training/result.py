@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from openmed.artefact import lineage
+from openmed.corpora.spec import ALL_VIEWS
 from openmed.errors import ConfigError, nearest
 from openmed.run_folder import RESULT
 from openmed.tracking import git_commit, hardware, versions
@@ -69,6 +70,8 @@ def config_digest(config: DictConfig) -> str:
     assert isinstance(plain, dict)
     for key in ("paths", "logger", "tags", "resume", "search", "energy"):
         plain.pop(key, None)
+    if plain.get("views") == ALL_VIEWS:
+        plain.pop("views")  # as in runs of versions that had no such setting
     for callback in (plain.get("callbacks") or {}).values():
         if callback:
             callback.pop("dirpath", None)

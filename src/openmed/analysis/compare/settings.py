@@ -18,7 +18,7 @@ UNSET = "unset"
 """Shown for a key that another setting's configuration has and this one has not."""
 MAX_KEYS = 4
 """A label names no more; the table of settings has all that vary."""
-_NO_MATTER = {"seed", "paths", "logger", "resume", "tags", "threads", "test", "search", "hydra", "energy"}
+_NO_MATTER = {"seed", "paths", "logger", "resume", "tags", "threads", "test", "search", "hydra", "energy", "views"}
 """Top-level keys that say how a run is started, watched and named, and which chance it has."""
 _ABOUT_CORPUS = {"title", "licence", "citation", "homepage", "quirks", "counts", "files", "raw"}
 """Of `dataset`: for people, or held together by the digests of the files."""
