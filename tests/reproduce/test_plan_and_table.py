@@ -204,11 +204,12 @@ def test_a_gain_everywhere_is_found_with_an_interval_beside_it():
     assert difference(plan(), outcomes(better, COUNTS), "tiny", "lora", ["demo"], "dev")[0] == pytest.approx(-mean)
 
 
-def pretrained() -> dict:
+def pretrained(text_tokens: int = 4_000_000) -> dict:
     return {
         "dev": {"perplexity": 12.345, "accuracy": 0.5},
         "train": {"tokens": 2e6, "seconds": 90.0},
         "params": {"trainable_percent": 3.0},
+        "counts": {"train": {"tokens": text_tokens}},
     }
 
 
@@ -219,9 +220,10 @@ def test_tables_leave_open_what_is_not_done():
     done["dapt/tiny/head"] = pretrained()
     perplexities, dev, test = tables(plan(), done)
     assert perplexities.blocks[0].rows == [
-        ("head", "12.35", "50.0%", "3.0%", "2.0 M", "2 min"),
-        ("lora", "open", "", "", "", ""),
+        ("head", "12.35", "50.0%", "3.0%", "4.0 M", "2.0 M", "2 min"),
+        ("lora", "open", "", "", "", "", ""),
     ]
+    assert len(perplexities.blocks) == 1
     assert dev.blocks[0].columns == ("corpus", "none", "lora", "lora - none")
     (demo, ncbi, mean) = dev.blocks[0].rows
     assert demo[2:] == ("open", "open")
@@ -231,6 +233,14 @@ def test_tables_leave_open_what_is_not_done():
     assert "3 runs are not done" in dev.blocks[1].text
     assert "chance in pre-training itself is not in the intervals" in dev.blocks[1].text
     assert test.title.endswith("test")
+
+
+def test_perplexities_on_other_texts_are_said_not_to_compare():
+    for tokens, num_notes in ((4_000_000, 0), (5_000_000, 1)):
+        done = {"dapt/tiny/head": pretrained(), "dapt/tiny/lora": pretrained(tokens)}
+        _, *notes = tables(plan(), done)[0].blocks
+        assert len(notes) == num_notes
+        assert all("do not compare" in note.text for note in notes)
 
 
 def test_nothing_done_is_a_table_too():

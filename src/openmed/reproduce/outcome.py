@@ -24,7 +24,14 @@ from openmed.training.result import read_result
 FIELDS = ("run_id", "parents", "train", "params", "versions", "hardware", "git_commit")
 SPLITS = ("dev", "test")
 NUMBERS = {
-    DAPT: ("train.seconds", "train.tokens", "dev.perplexity", "dev.accuracy", "params.trainable_percent"),
+    DAPT: (
+        "train.seconds",
+        "train.tokens",
+        "counts.train.tokens",
+        "dev.perplexity",
+        "dev.accuracy",
+        "params.trainable_percent",
+    ),
     NER: ("train.seconds",),
 }
 """What tables and forecasts ask of a record of each kind."""

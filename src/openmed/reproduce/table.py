@@ -106,8 +106,8 @@ def _cell(backbone: str, encoder: str, corpus: str, seed: int) -> str:
 
 
 def _perplexities(plan: Plan, results: Results, lacking: Mapping[str, Lack], backbone: str) -> Section:
-    columns = ("encoder", "held-out perplexity", "pieces guessed", "trained", "pieces read", "time")
-    rows = []
+    columns = ("encoder", "held-out perplexity", "pieces guessed", "trained", "text, pieces", "read", "time")
+    rows, texts = [], set()
     for name, encoder in plan.encoders.items():
         if encoder.overrides is None:
             continue
@@ -116,18 +116,24 @@ def _perplexities(plan: Plan, results: Results, lacking: Mapping[str, Lack], bac
         if record is None:
             rows.append((name, lacking[cell].state if cell in lacking else OPEN, *[""] * (len(columns) - 2)))
             continue
-        dev, train = record["dev"], record["train"]
+        dev, train, text = record["dev"], record["train"], record["counts"]["train"]["tokens"]
+        texts.add(text)
         rows.append(
             (
                 f"{name}, from {encoder.start}" if encoder.start else name,
                 f"{dev['perplexity']:.2f}",
                 f"{100 * dev['accuracy']:.1f}%",
                 f"{record['params']['trainable_percent']:.1f}%",
+                f"{text / 1e6:.1f} M",
                 f"{train['tokens'] / 1e6:.1f} M",
                 f"{train['seconds'] / 60:.0f} min",
             )
         )
     blocks: list[Block] = [Table(columns, rows)] if rows else [Prose("This plan pre-trains no encoder.")]
+    if len(texts) > 1:
+        blocks.append(
+            Prose("Perplexities are of passages held out of each text, so those on other texts do not compare.")
+        )
     return Section(f"Pre-training of {backbone}", blocks)
 
 
