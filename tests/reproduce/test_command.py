@@ -203,6 +203,25 @@ def test_all_but_the_corpus_that_is_not_at_hand_is_done(partly, monkeypatch):
     assert "data not at hand" in table.stdout
 
 
+def test_a_table_of_runs_whose_text_is_not_at_hand_says_that_they_are_not_checked(own, tmp_path):
+    """A results file travels; the text that its encoders read does not."""
+    encoders = "{none: {}, lora: {overrides: [lora=all_linear]}}"
+    own.write_text(own.read_text().replace("{none: {}}", encoders) + f"pretrain: ['dataset.folder={tmp_path}']\n")
+    results = tmp_path / "results.json"
+    cells = {"dapt/tiny/lora": whole("dapt"), "ner/tiny/lora/demo/1": whole()}
+    results.write_text(json.dumps({"cells": cells}))
+    shown = invoke(own, "--table", "--results", results)
+    assert "text not packed" not in shown.stdout
+    told = " ".join(shown.stdout.split())
+    assert "2 of the runs above stand as the results file has them" in told
+    assert "dapt/tiny/lora, ner/tiny/lora/demo/1" in told
+    assert "12.35" in told
+    results.write_text(json.dumps({"cells": {"dapt/tiny/lora": cells["dapt/tiny/lora"]}}))
+    told = " ".join(invoke(own, "--table", "--results", results).stdout.split())
+    assert "1 of the runs above" in told
+    assert "text not packed" in told, "of its tagger, which the file does not have"
+
+
 def test_text_that_is_not_packed_is_told_with_its_command(own, tmp_path):
     folder = tmp_path / "text"
     encoders = "{none: {}, lora: {overrides: [lora=all_linear]}}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,18 +59,23 @@ def reproduce(
         _show_plan(wanted, place, as_json=as_json)
         return
     outcomes: dict[str, Any] = {}
+    unchecked: list[str] = []
     lacking: dict[str, Lack] = {}
     if not table:
         outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True), lacking=lacking)
     elif not wanted.reported:
         keys, found = cell_keys(wanted, lacking=lacking), read_results(place)
         outcomes = {name: found[name] for name in keys if is_done(found, name, keys)}
+        unchecked = [name for name in lacking if name in found]
+        outcomes |= {name: found[name] for name in unchecked}
+        lacking = {name: lack for name, lack in lacking.items() if name not in found}
     command = _command(plan, given)
     if wanted.reported:
         answer, sections = _paper(wanted, plan, place)
         command += " --table" if table else ""
     else:
         answer, sections = outcomes, tables(wanted, outcomes, lacking)
+        sections += [_not_checked(unchecked)] if unchecked else []
     _show(wanted, sections, answer, command, markdown=markdown, as_json=as_json)
     if not table and (error := told(lacking)):
         raise error
@@ -148,6 +153,16 @@ def _paper(plan: Plan, name: str, place: Path) -> tuple[list[dict[str, Any]], li
 
     rows = paper_rows(plan, check(plan, read_results(place)))
     return [asdict(row) for row in rows], paper_sections(plan, rows, name)
+
+
+def _not_checked(names: Sequence[str]) -> Section:
+    from openmed.analysis.report.blocks import Prose, Section
+
+    what = (
+        f"{len(names)} of the runs above stand as the results file has them. What they read is not at hand here, so "
+        f"nobody has looked whether it is what the plan says: {', '.join(names)}."
+    )
+    return Section("Not checked", [Prose(what)])
 
 
 def _show(
