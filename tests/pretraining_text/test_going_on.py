@@ -170,7 +170,9 @@ def test_a_record_is_taken_back_by_a_file_of_another_part(tmp_path, monkeypatch,
     last = folder / "n2.xml.gz"
     last.write_bytes(whole := medline(21, 22, 23, deleted=2))
     last.write_bytes(whole[: len(whole) // 2])
-    mix = write_mix(tmp_path, all={"path": str(folder), "format": "medline", "parts": 3})
+    (tmp_path / "b.jsonl.gz").write_bytes(gzipped(5_000))
+    medline_source = {"path": str(folder), "format": "medline", "parts": 3}
+    mix = write_mix(tmp_path, b={"path": str(tmp_path / "b.jsonl.gz")}, all=medline_source)
     out = tmp_path / "out"
     reads = count_reads(monkeypatch)
     with pytest.raises(DataError, match=r"n2\.xml\.gz"):
@@ -178,11 +180,15 @@ def test_a_record_is_taken_back_by_a_file_of_another_part(tmp_path, monkeypatch,
     assert reads == [], "a file was read before all deletions were known"
     last.write_bytes(whole)
     manifest = build(mix, out, workers=workers)
-    found = {re.search(r"pubmed:(\d+)", passage["id"])[1] for passage in clean_passages(out)}  # pyright: ignore[reportOptionalSubscript]
-    assert found == {"1", "3", "11", "12", "13", "21", "22", "23"}
+    ids = " ".join(str(passage["id"]) for passage in clean_passages(out))
+    assert set(re.findall(r"pubmed:(\d+)", ids)) == {"1", "3", "11", "12", "13", "21", "22", "23"}
     assert manifest["sources"]["all"]["left_out"]["deleted_record"] == 1
+    marks = out / "work" / "logs" / "deletions" / "completions"
+    times = {mark.name: mark.stat().st_mtime_ns for mark in marks.iterdir()}
+    assert build(mix, out) == manifest
+    assert {mark.name: mark.stat().st_mtime_ns for mark in marks.iterdir()} == times, "looked through once more"
     shutil.rmtree(out / "work" / "deletions")  # and one of the tasks to be read again
-    (out / "work/logs/passages/completions/00000").unlink()
+    (out / "work/logs/passages/completions/00001").unlink()
     assert build(mix, out)["sources"] == manifest["sources"]
 
 

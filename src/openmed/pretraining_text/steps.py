@@ -104,9 +104,8 @@ class FindDeletions(PipelineStep):
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> None:
         task = self.tasks[rank]
-        if task.source.format != MEDLINE:
-            return
-        found = deletions_of_part(task.source.place, task.part, task.parts)
+        place = (task.source.place, task.part, task.parts)
+        found = deletions_of_part(*place) if task.source.format == MEDLINE else {}
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.folder / f"{rank:05d}.json") as temporary:
             temporary.write_text(json.dumps(found))
