@@ -76,7 +76,7 @@ def main() -> None:
     machine = f"{facts['hardware']['cpu']}, {facts['hardware']['num_cores']} cores, {facts['threads']} threads"
     print(f"{machine}, {rate / 1e12:.2f} TFLOP/s", flush=True)
     with tempfile.TemporaryDirectory(prefix="openmed-bench-") as scratch:
-        rows, failures = measure(options.only or list(BENCHMARKS), Path(scratch), sizes)
+        rows, failures, seconds = measure(options.only or list(BENCHMARKS), Path(scratch), sizes)
     found = ceiling(rows, sizes)
     print_rows(rows)
     print_ceiling(found)
@@ -85,7 +85,7 @@ def main() -> None:
     if options.out or not (options.only or options.tiny):
         out = options.out or RESULTS
         out.mkdir(parents=True, exist_ok=True)
-        results = {**facts, "minutes": minutes, "sizes": asdict(sizes)}
+        results = {**facts, "minutes": minutes, "seconds": seconds, "sizes": asdict(sizes)}
         results |= {"rows": rows, "failures": failures, "ceiling": found}
         (out / "cpu.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         (out / "cpu.md").write_text(page(results), encoding="utf-8")
@@ -96,10 +96,11 @@ def main() -> None:
     sys.exit(1 if failures else 0)
 
 
-def measure(names: list[str], scratch: Path, sizes: Sizes) -> tuple[list[Row], dict[str, str]]:
-    """(rows, what failed and why) of the benchmarks of these names, one after the other."""
+def measure(names: list[str], scratch: Path, sizes: Sizes) -> tuple[list[Row], dict[str, str], dict[str, float]]:
+    """(rows, what failed and why, how long each took) of the benchmarks of these names, one after the other."""
     rows: list[Row] = []
     failures: dict[str, str] = {}
+    seconds: dict[str, float] = {}
     for name in names:
         began = time.monotonic()
         try:
@@ -109,8 +110,9 @@ def measure(names: list[str], scratch: Path, sizes: Sizes) -> tuple[list[Row], d
             failures[name] = f"{type(error).__name__}: {error}".replace(str(scratch), "SCRATCH")
             continue
         rows += found
-        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    return rows, failures
+        seconds[name] = time.monotonic() - began
+        print(f"{name}: {seconds[name]:.0f} s", flush=True)
+    return rows, failures, seconds
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,16 +8,17 @@ and value. Ours trains a head of the language model beside them, the peer's stay
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.inputs import BACKBONE, inputs
 from benchmarks.marks import measured_rate, read_marks
-from benchmarks.process import in_ready_process, run_command
+from benchmarks.process import in_ready_process, run_ready
 from benchmarks.rows import Row, interleaved, make_row
 from benchmarks.sizes import Sizes
 from benchmarks.throughput import EQUAL_LOSS, NotEqual
-from benchmarks.trainings import Ran, ours
+from benchmarks.trainings import MARKS, ours_marks
 
 CORPUS = "bc5cdr_documents"
 PEER = "run_mlm + PEFT"
@@ -38,25 +39,26 @@ def dapt(scratch: Path, sizes: Sizes) -> list[Row]:
         f"batch.max_tokens={ROWS * LENGTH}",
     )
 
-    def mine(folder: Path) -> Ran:
-        return ours(folder, *settings, dataset="dapt_mix", stop_after_steps=sizes.dapt_steps)
+    def mine(folder: Path) -> Mapping[str, Any]:
+        return ours_marks(folder, *settings, dataset="dapt_mix", stop_after_steps=sizes.dapt_steps)
 
-    def peer(folder: Path) -> Ran:
-        marks = folder / "marks.json"
+    def peer(folder: Path) -> Mapping[str, Any]:
+        marks = folder / MARKS
         arguments = [
             *("-m", "benchmarks.peers.mlm", "--text", str(text), "--backbone", str(given.backbone)),
             *("--targets", "query", "value", "--rank", "16", "--rows", str(ROWS), "--length", str(LENGTH)),
             *("--max-steps", str(sizes.dapt_peer_steps), "--out", str(folder / "out"), "--marks", str(marks)),
             *([] if given.bf16 else ["--float32"]),
         ]
-        return Ran(run_command(arguments, log=folder / "mlm.log"), read_marks(marks))
+        run_ready(arguments, log=folder / "mlm.log")
+        return read_marks(marks)
 
     difference = _loss_difference(scratch / "equal", settings, num_steps=sizes.equal_steps // 6 + 1)
     if difference > EQUAL_LOSS:
         raise NotEqual(f"losses differ by {difference:.4f} from those of transformers' and PEFT's own forward")
-    measurements: dict[str, Callable[[Path], Ran]] = {"ours": mine, PEER: peer}
+    measurements: dict[str, Callable[[Path], Mapping[str, Any]]] = {"ours": mine, PEER: peer}
     runs = interleaved(scratch, measurements, num_runs=sizes.runs)
-    rates = {name: [measured_rate(ran.marks).pieces_per_second for ran in rans] for name, rans in runs.items()}
+    rates = {name: [measured_rate(run).pieces_per_second for run in marks] for name, marks in runs.items()}
     return [
         make_row(
             "pre-train, query+value r16",
@@ -83,9 +85,9 @@ def _loss_difference(folder: Path, settings: tuple[str, ...], *, num_steps: int)
     curves = [
         [
             step["loss"]
-            for step in ours(
+            for step in ours_marks(
                 folder / fast, *still, f"module.fast={fast}", dataset="dapt_mix", stop_after_steps=num_steps
-            ).marks["steps"]
+            )["steps"]
         ]
         for fast in ("true", "false")
     ]

@@ -30,7 +30,7 @@ from benchmarks.tagging import (
     write_merged,
     write_texts,
 )
-from benchmarks.trainings import ours
+from benchmarks.trainings import ours_marks
 
 BATCH_SIZES = (1, 8, 32)
 DTYPES = ("float32", "bfloat16")
@@ -46,7 +46,7 @@ class NotAsGood(AssertionError):
 def predict(scratch: Path, sizes: Sizes) -> list[Row]:
     """Three rows: documents a second of ours and of ours in 8 bits, and seconds of three models against one's."""
     ran = scratch / "training"
-    ours(ran, f"trainer.max_steps={sizes.tagger_steps}")
+    ours_marks(ran, f"trainer.max_steps={sizes.tagger_steps}")
     dtypes = DTYPES if inputs().bf16 else DTYPES[:1]
     return compare_taggers(ran / "run" / "model", scratch, sizes, dtypes=dtypes)
 

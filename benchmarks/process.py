@@ -2,12 +2,14 @@
 
 done = run_command(["train.py", "dataset=ncbi"], log=folder / "train.log")
 done.seconds, done.peak_bytes
+run_ready(["train.py", "dataset=ncbi"], log=folder / "train.log")    # where only what it writes is of interest
 value = in_fresh_process(function, argument)
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -98,6 +100,27 @@ def run_command(arguments: Sequence[str], *, log: Path, environment: Mapping[str
     return Finished(began, seconds, usage.ru_maxrss * unit, peak_own_bytes)
 
 
+def run_ready(arguments: Sequence[str], *, log: Path) -> None:
+    """The same in a process that `in_ready_process` would take: for what times itself once it is at work.
+
+    Raises:
+        ChildFailed: it did not exit with 0.
+    """
+    if not _can_be_ready():
+        run_command(arguments, log=log)
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    child = _ready_context().Process(target=_run_program, args=(list(arguments), log))
+    child.start()
+    try:
+        child.join()
+    finally:
+        if child.pid is not None:
+            _end_session(child.pid)
+    if child.exitcode != 0:
+        raise ChildFailed(f"{' '.join(arguments)}\nexited with {child.exitcode}:\n{_tail(log)}")
+
+
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function returns when a new interpreter, which has imported nothing else, calls it."""
     return _in_process(get_context("spawn"), function, *args, **kwargs)
@@ -109,11 +132,9 @@ def in_ready_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     It is forked from one that imported them when it was first asked, which saves a benchmark of many short runs seconds
     for each. Variables of the environment are those of that time.
     """
-    if "forkserver" not in get_all_start_methods():
+    if not _can_be_ready():
         return in_fresh_process(function, *args, **kwargs)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers.pipelines", "peft"])
-    return _in_process(context, function, *args, **kwargs)
+    return _in_process(_ready_context(), function, *args, **kwargs)
 
 
 def call(module: str, function: str) -> Any:
@@ -124,10 +145,38 @@ def call(module: str, function: str) -> Any:
     return getattr(import_module(module), function)()
 
 
+def _can_be_ready() -> bool:
+    return "forkserver" in get_all_start_methods()
+
+
+def _ready_context() -> Any:
+    """Forks from a process that has imported the libraries; its environment is that of the first call."""
+    os.environ.update(ENVIRONMENT)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "transformers.pipelines", "peft", "lightning", "accelerate"])
+    return context
+
+
 def _in_process(context: BaseContext, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     os.environ.update(ENVIRONMENT)
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
         return pool.submit(function, *args, **kwargs).result()
+
+
+def _run_program(arguments: list[str], log: Path) -> None:
+    """What `python ARGUMENTS` does, in this process: `-m MODULE ...` or `FILE ...`."""
+    os.setsid()
+    with log.open("wb") as output, open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    os.chdir(ROOT)
+    if arguments[0] == "-m":
+        _, module, *sys.argv[1:] = arguments
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 class _OwnMemory:

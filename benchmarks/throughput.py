@@ -18,7 +18,16 @@ from benchmarks.inputs import BACKBONE, CORPUS, inputs
 from benchmarks.marks import WARMUP_STEPS, Rate, measured_rate
 from benchmarks.rows import LESS_IS_BETTER, Row, interleaved, make_row
 from benchmarks.sizes import Sizes
-from benchmarks.trainings import ALL_LINEAR, QUERY_VALUE, Adapters, Ran, ours, trainer
+from benchmarks.trainings import (
+    ALL_LINEAR,
+    QUERY_VALUE,
+    Adapters,
+    Ran,
+    ours,
+    ours_marks,
+    trainer,
+    trainer_marks,
+)
 
 PEER = "Trainer + PEFT, batch 32"
 GROUPED = f"{PEER}, group_by_length"
@@ -27,8 +36,6 @@ EQUAL_LOSS = 0.01
 """Largest difference of the two loss curves at any step: bfloat16 rounds at other places. Over 30 steps of either LoRA
 setting it was 0.0014 at most."""
 
-Runs = Mapping[str, Sequence[Ran]]
-
 
 class NotEqual(AssertionError):
     """Two sides that should compute the same do not, so that a ratio of their speeds would mean nothing."""
@@ -36,27 +43,31 @@ class NotEqual(AssertionError):
 
 def train_query_value(scratch: Path, sizes: Sizes) -> list[Row]:
     """Query and value, rank 16: against the defaults, and against batches of like length; and start-up of the same."""
-
-    def with_wandb(folder: Path) -> Ran:
-        return ours(folder, *QUERY_VALUE.ours, logger="wandb", stop_after_steps=1)
-
-    runs, settings = _measure(scratch, sizes, QUERY_VALUE, (PEER, GROUPED), {WITH_WANDB: with_wandb})
-    return [*_speeds(runs, settings, {PEER: 8.0, GROUPED: 4.0}), *_start_ups(runs)]
+    settings = _settings(scratch, sizes, QUERY_VALUE)
+    peer = partial(trainer, adapters=QUERY_VALUE)
+    measurements: dict[str, Callable[[Path], Ran]] = {
+        PEER: partial(peer, max_steps=sizes.peer_steps),
+        GROUPED: partial(peer, grouped=True, max_steps=sizes.grouped_steps),
+        OURS: lambda folder: ours(folder, *QUERY_VALUE.ours, stop_after_pieces=sizes.pieces),
+        WITH_WANDB: lambda folder: ours(folder, *QUERY_VALUE.ours, logger="wandb", stop_after_steps=1),
+    }
+    runs = interleaved(scratch, measurements, num_runs=sizes.runs)
+    marks = {name: [ran.marks for ran in runs[name]] for name in (OURS, PEER, GROUPED)}
+    return [*_speeds(marks, settings, {PEER: 8.0, GROUPED: 4.0}), *_start_ups(runs)]
 
 
 def train_all_linear(scratch: Path, sizes: Sizes) -> list[Row]:
     """All linear layers, rank 8: against the defaults."""
-    return _speeds(*_measure(scratch, sizes, ALL_LINEAR, (PEER,)), {PEER: 8.0})
+    settings = _settings(scratch, sizes, ALL_LINEAR)
+    measurements: dict[str, Callable[[Path], Mapping[str, Any]]] = {
+        PEER: partial(trainer_marks, adapters=ALL_LINEAR, max_steps=sizes.peer_steps),
+        OURS: lambda folder: ours_marks(folder, *ALL_LINEAR.ours, stop_after_pieces=sizes.pieces),
+    }
+    return _speeds(interleaved(scratch, measurements, num_runs=sizes.runs), settings, {PEER: 8.0})
 
 
-def _measure(
-    scratch: Path,
-    sizes: Sizes,
-    adapters: Adapters,
-    peers: Sequence[str],
-    further: Mapping[str, Callable[[Path], Ran]] | None = None,
-) -> tuple[Runs, dict[str, Any]]:
-    """The runs of ours (`OURS`), of these peers and of `further`, taken in turns, and what they have in common.
+def _settings(scratch: Path, sizes: Sizes, adapters: Adapters) -> dict[str, Any]:
+    """What the rows of these adapters have in common.
 
     Raises:
         NotEqual: our losses are not those of PEFT's and transformers' own forward.
@@ -64,16 +75,7 @@ def _measure(
     difference = loss_difference(scratch / "equal", adapters, num_steps=sizes.equal_steps)
     if difference > EQUAL_LOSS:
         raise NotEqual(f"{adapters.name}: losses differ by {difference:.4f} from those of PEFT's own forward")
-    trainers: dict[str, Callable[[Path], Ran]] = {
-        PEER: partial(trainer, adapters=adapters, max_steps=sizes.peer_steps),
-        GROUPED: partial(trainer, adapters=adapters, grouped=True, max_steps=sizes.grouped_steps),
-    }
-    measurements = {
-        **{name: trainers[name] for name in peers},
-        OURS: lambda folder: ours(folder, *adapters.ours, stop_after_pieces=sizes.pieces),
-        **(further or {}),
-    }
-    settings = {
+    return {
         "corpus": CORPUS,
         "backbone": BACKBONE,
         "lora": adapters.name,
@@ -81,11 +83,12 @@ def _measure(
         "warmup_steps": WARMUP_STEPS,
         "largest_loss_difference": difference,
     }
-    return interleaved(scratch, measurements, num_runs=sizes.runs), settings
 
 
-def _speeds(runs: Runs, settings: Mapping[str, Any], goals: Mapping[str, float]) -> list[Row]:
-    rates = {name: [measured_rate(ran.marks) for ran in runs[name]] for name in (OURS, *goals)}
+def _speeds(
+    marks: Mapping[str, Sequence[Mapping[str, Any]]], settings: Mapping[str, Any], goals: Mapping[str, float]
+) -> list[Row]:
+    rates = {name: [measured_rate(run) for run in runs] for name, runs in marks.items()}
     return [
         make_row(
             f"train, {settings['lora']}{', grouped' if name == GROUPED else ''}",
@@ -100,7 +103,7 @@ def _speeds(runs: Runs, settings: Mapping[str, Any], goals: Mapping[str, float])
     ]
 
 
-def _start_ups(runs: Runs) -> list[Row]:
+def _start_ups(runs: Mapping[str, Sequence[Ran]]) -> list[Row]:
     """Seconds from the start of the process to the end of the first optimiser step, the corpus being cached."""
     seconds = {name: [ran.first_step_seconds for ran in runs[name]] for name in (PEER, OURS, WITH_WANDB)}
     return [
@@ -127,7 +130,7 @@ def loss_difference(folder: Path, adapters: Adapters, *, num_steps: int) -> floa
     curves = [
         [
             step["loss"]
-            for step in ours(folder / fast, *still, f"module.fast={fast}", stop_after_steps=num_steps).marks["steps"]
+            for step in ours_marks(folder / fast, *still, f"module.fast={fast}", stop_after_steps=num_steps)["steps"]
         ]
         for fast in ("true", "false")
     ]

@@ -7,7 +7,7 @@ import sys
 
 import benchmarks.__main__ as program
 import pytest
-from benchmarks.process import ChildFailed, run_command
+from benchmarks.process import ROOT, ChildFailed, run_command, run_ready
 from benchmarks.rows import make_row
 from benchmarks.sizes import Sizes
 
@@ -20,9 +20,10 @@ def test_a_benchmark_that_fails_loses_no_other(tmp_path, monkeypatch):
         return [make_row("row", "s", ours=[2.0], peer_name="peer", peer=[1.0], goal=None, settings={})]
 
     monkeypatch.setattr(program, "BENCHMARKS", {"broken": broken, "whole": whole})
-    rows, failures = program.measure(["broken", "whole"], tmp_path, Sizes.tiny())
+    rows, failures, seconds = program.measure(["broken", "whole"], tmp_path, Sizes.tiny())
     assert [row["name"] for row in rows] == ["row"]
     assert failures == {"broken": "RuntimeError: no such thing in SCRATCH/broken"}
+    assert list(seconds) == ["whole"]
 
 
 def test_a_child_is_timed_and_its_memory_measured(tmp_path):
@@ -51,3 +52,19 @@ def test_the_pages_of_a_mapped_file_are_not_memory_of_its_own(tmp_path):
 def test_a_child_that_fails_shows_what_it_said_last(tmp_path):
     with pytest.raises(ChildFailed, match=r"exited with 3:\nhere is why"):
         run_command(["-c", "print('here is why'); raise SystemExit(3)"], log=tmp_path / "log")
+
+
+def test_a_ready_process_runs_a_program_as_python_does(tmp_path):
+    """Its arguments, its log and its folder; torch is there before it begins."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys\nprint(__name__, sys.argv[1:], os.getcwd(), 'torch' in sys.modules, flush=True)\nos._exit(0)\n",
+        encoding="utf-8",
+    )
+    run_ready([str(program), "--steps", "3"], log=tmp_path / "log")
+    assert (tmp_path / "log").read_text() == f"__main__ ['--steps', '3'] {ROOT} True\n"
+
+
+def test_a_ready_process_runs_a_module_and_tells_its_failure(tmp_path):
+    with pytest.raises(ChildFailed, match=r"exited with 2:\n(.|\n)*--text"):
+        run_ready(["-m", "benchmarks.peers.mlm", "--rows", "8"], log=tmp_path / "log")
