@@ -8,8 +8,9 @@ import zlib
 import numpy as np
 import pytest
 
-from openmed.errors import ConfigError
+from openmed.errors import ConfigError, DataError
 from openmed.reproduce.cells import list_cells
+from openmed.reproduce.intervals import Estimate
 from openmed.reproduce.outcome import group_counts
 from openmed.reproduce.plan import Plan, plan_names
 from openmed.reproduce.table import difference, tables
@@ -187,7 +188,8 @@ def test_counts_come_back():
 
 
 def test_no_difference_has_an_interval_of_nothing():
-    assert difference(plan(), outcomes(COUNTS, COUNTS), "tiny", "lora", ["demo", "ncbi"], "dev") == (0, 0, 0)
+    found = difference(plan(), outcomes(COUNTS, COUNTS), "tiny", "lora", ["demo", "ncbi"], "dev")
+    assert found == Estimate(0, 0, 0, over_seeds=True)
 
 
 def test_a_gain_everywhere_is_found_with_an_interval_beside_it():
@@ -196,12 +198,19 @@ def test_a_gain_everywhere_is_found_with_an_interval_beside_it():
     better[:, 2] = np.maximum(better[:, 2] - 2, 0)
     found = difference(plan(), outcomes(COUNTS, better), "tiny", "lora", ["demo"], "dev")
     assert found is not None
-    mean, low, high = found
     tp, fp, fn = COUNTS.sum(0)
     a, b, c = better.sum(0)
-    assert mean == pytest.approx(2 * a / (2 * a + b + c) - 2 * tp / (2 * tp + fp + fn))
-    assert 0 < low < mean < high
-    assert difference(plan(), outcomes(better, COUNTS), "tiny", "lora", ["demo"], "dev")[0] == pytest.approx(-mean)
+    assert found.mean == pytest.approx(2 * a / (2 * a + b + c) - 2 * tp / (2 * tp + fp + fn))
+    assert 0 < found.low < found.mean < found.high
+    lost = difference(plan(), outcomes(better, COUNTS), "tiny", "lora", ["demo"], "dev")
+    assert lost is not None
+    assert lost.mean == pytest.approx(-found.mean)
+
+
+def test_runs_on_different_texts_are_no_pair():
+    done = outcomes(COUNTS, COUNTS) | {"ner/tiny/lora/demo/1": record(COUNTS[:50])}
+    with pytest.raises(DataError, match=r"different texts.*ner/tiny/lora/demo/1': 50"):
+        difference(plan(), done, "tiny", "lora", ["demo"], "dev")
 
 
 def pretrained(text_tokens: int = 4_000_000) -> dict:
@@ -228,11 +237,26 @@ def test_tables_leave_open_what_is_not_done():
     (demo, ncbi, mean) = dev.blocks[0].rows
     assert demo[2:] == ("open", "open")
     assert ncbi[2].endswith("(1 of 2 seeds)")
-    assert ncbi[3] == "+0.0 (+0.0 to +0.0)"
+    assert ncbi[3] == "+0.0 (+0.0 to +0.0)*"
     assert mean[3] == "open"
-    assert "3 runs are not done" in dev.blocks[1].text
+    assert "3 runs are not done; a gain is of the seeds that both sides have" in dev.blocks[1].text
+    assert "* One seed, or none that all corpora share" in dev.blocks[1].text
     assert "chance in pre-training itself is not in the intervals" in dev.blocks[1].text
     assert test.title.endswith("test")
+
+
+def test_a_repeated_pretraining_is_told():
+    done = outcomes(COUNTS, COUNTS)
+    for name, found in done.items():
+        found["parents"] = ["first"] if "/lora/" in name else []
+    once, twice = "Each encoder was pre-trained once", "Of an encoder whose pre-training was repeated"
+    text = tables(plan(), done)[1].blocks[1].text
+    assert once in text
+    assert twice not in text
+    done["ner/tiny/lora/demo/2"]["parents"] = ["second"]
+    text = tables(plan(), done)[1].blocks[1].text
+    assert once not in text
+    assert twice in text
 
 
 def test_perplexities_on_other_texts_are_said_not_to_compare():

@@ -22,11 +22,11 @@ from openmed.corpora import load_spec
 from openmed.corpora.places import spec_is_here
 from openmed.reproduce.cells import Cell as Run
 from openmed.reproduce.cells import list_cells
+from openmed.reproduce.intervals import OfCorpus, estimate
 from openmed.reproduce.keys import NO_DATA, cell_keys, is_done
 from openmed.reproduce.outcome import group_counts
 from openmed.reproduce.plan import Plan
 from openmed.reproduce.run import Results
-from openmed.reproduce.table import draw_means
 
 TEST = "test"
 NOT_RUN = "not run"
@@ -165,9 +165,8 @@ def _command(run: Run) -> str:
 
 def _interval(records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     counts = np.stack([group_counts(record, TEST) for record in records])
-    means = draw_means([counts], lambda f1s: f1s[0], np.random.default_rng(1))
-    low, high = np.quantile(means, [0.025, 0.975]).tolist()
-    return low, high
+    found = estimate([OfCorpus(tuple(range(len(records))), (counts,))], lambda f1s: f1s[0])
+    return max(0.0, found.low), min(1.0, found.high)
 
 
 def _clean(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,30 +2,30 @@
 
 sections = tables(plan, results)        # blocks for a terminal or Markdown
 
-An interval is the 95% percentile bootstrap of the mean difference to the baseline over seeds. Each resample draws
-groups (abstracts) of every corpus, the same for both sides, and seeds: both the texts and the training are chance. Each
-encoder is pre-trained once, so chance in that is not in the interval.
+Intervals are those of `openmed.reproduce.intervals`. Each encoder is pre-trained once: chance in that is not in them.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from openmed.analysis.report.blocks import Block, Prose, Section, Table
+from openmed.errors import DataError
 from openmed.reproduce.cells import DAPT, NER
+from openmed.reproduce.intervals import Estimate, OfCorpus, estimate
 from openmed.reproduce.keys import Lack
 from openmed.reproduce.outcome import SPLITS, group_counts
 from openmed.reproduce.plan import Plan
 
-NUM_RESAMPLES = 2_000
 DEV = "dev"
 OPEN = "open"
 """What stands in the place of a run that is not done."""
+MARK = "*"
+"""At an interval in which training is no chance."""
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -48,57 +48,35 @@ def tables(plan: Plan, results: Results, lacking: Mapping[str, Lack] | None = No
 
 def difference(
     plan: Plan, results: Results, backbone: str, encoder: str, corpora: Sequence[str], split: str
-) -> tuple[float, float, float] | None:
-    """(mean, low, high) of F1 (0..1) less the baseline's, the mean of corpora and of the seeds that both sides have."""
-    pairs = {
-        corpus: [
-            (found, base)
-            for seed in plan.seeds
-            if (found := results.get(_cell(backbone, encoder, corpus, seed)))
-            and (base := results.get(_cell(backbone, plan.baseline, corpus, seed)))
-            and all(split in side["groups"] for side in (found, base))
-        ]
-        for corpus in corpora
-    }
-    if not all(pairs.values()):
-        return None
-    drawn = np.zeros(NUM_RESAMPLES)
-    mean = 0.0
-    rng = np.random.default_rng(1)
-    for of_corpus in pairs.values():
-        ours, theirs = (
-            np.stack([group_counts(pair[side], split) for pair in of_corpus]) for side in (0, 1)
-        )  # (seeds, groups, 3)
-        mean += float((_f1(ours.sum(1)) - _f1(theirs.sum(1))).mean())
-        drawn += draw_means([ours, theirs], lambda f1s: f1s[0] - f1s[1], rng)
-    low, high = np.quantile(drawn / len(corpora), [0.025, 0.975])
-    return mean / len(corpora), float(low), float(high)
+) -> Estimate | None:
+    """F1 less the baseline's, the mean of corpora and of the seeds that both sides have; None where a corpus has none.
 
-
-def draw_means(
-    counts: Sequence[np.ndarray], combine: Callable[[list[np.ndarray]], np.ndarray], rng: np.random.Generator
-) -> np.ndarray:
-    """(NUM_RESAMPLES,) means over seeds, groups and seeds drawn anew for each.
-
-    Args:
-        counts: of each side (seeds, groups, 3): tp, fp, fn. The same groups are drawn for all.
-        combine: of the sides' F1s (seeds,) what is averaged (seeds,).
+    Raises:
+        DataError: two runs were scored on different texts.
     """
-    num_seeds, num_groups = counts[0].shape[:2]
-    # Of S seeds drawn with replacement the mean varies by (S - 1) / S of what that of S new ones does.
-    stretch = math.sqrt(num_seeds / (num_seeds - 1)) if num_seeds > 1 else 0.0
-    drawn = np.zeros(NUM_RESAMPLES)
-    for resample in range(NUM_RESAMPLES):
-        times = np.bincount(rng.integers(0, num_groups, num_groups), minlength=num_groups)
-        seeds = rng.integers(0, num_seeds, num_seeds)
-        values = combine([_f1(np.einsum("g,sgk->sk", times, side)) for side in counts])
-        drawn[resample] = values.mean() + stretch * (values[seeds].mean() - values.mean())
-    return drawn
+    pairs = [_pairs(plan, results, backbone, encoder, corpus, split) for corpus in corpora]
+    if not all(pair.seeds for pair in pairs):
+        return None
+    return estimate(pairs, lambda f1s: f1s[0] - f1s[1])
 
 
-def _f1(counts: np.ndarray) -> np.ndarray:
-    tp, fp, fn = np.moveaxis(counts.astype(float), -1, 0)
-    return 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+def _pairs(plan: Plan, results: Results, backbone: str, encoder: str, corpus: str, split: str) -> OfCorpus:
+    """The counts of an encoder and of the baseline, of the seeds that both have."""
+    names = (encoder, plan.baseline)
+    of_seeds = {seed: [_cell(backbone, name, corpus, seed) for name in names] for seed in plan.seeds}
+    seeds = tuple(
+        seed
+        for seed, cells in of_seeds.items()
+        if all(split in results.get(cell, {}).get("groups", {}) for cell in cells)
+    )
+    sides = [[group_counts(results[of_seeds[seed][side]], split) for seed in seeds] for side in range(len(names))]
+    if len({len(counts) for side in sides for counts in side}) > 1:
+        sizes = {cell: len(group_counts(results[cell], split)) for seed in seeds for cell in of_seeds[seed]}
+        raise DataError(
+            f"runs on {corpus} were scored on different texts: number of groups in {split}: {sizes}",
+            mend="take those of another corpus's version out of the results file, or do them again",
+        )
+    return OfCorpus(seeds, tuple(np.stack(side) if side else np.zeros((0, 0, 3)) for side in sides))
 
 
 def _cell(backbone: str, encoder: str, corpus: str, seed: int) -> str:
@@ -139,35 +117,63 @@ def _perplexities(plan: Plan, results: Results, lacking: Mapping[str, Lack], bac
 
 def _scores(plan: Plan, results: Results, lacking: Mapping[str, Lack], backbone: str, split: str) -> Section:
     encoders = [name for name, encoder in plan.encoders.items() if encoder.taggers]
+    others = [name for name in encoders if name != plan.baseline]
+    gains = {
+        (name, corpora): difference(plan, results, backbone, name, corpora, split)
+        for name in others
+        for corpora in (*((corpus,) for corpus in plan.corpora), tuple(plan.corpora))
+    }
     rows: list[tuple[str, ...]] = []
-    open_cells = 0
     for corpus in plan.corpora:
         cells = [corpus]
         for name in encoders:
-            of_seeds = [_cell(backbone, name, corpus, seed) for seed in plan.seeds]
-            found = [results.get(cell) for cell in of_seeds]
-            scores = [100 * record[split]["f1"] for record in found if record and split in record]
-            open_cells += found.count(None)
-            lack = next((lacking[cell].state for cell in of_seeds if cell in lacking), OPEN)
-            cells.append(_mean(scores, len(plan.seeds)) if scores else lack)
-            if name != plan.baseline:
-                cells.append(_gain(difference(plan, results, backbone, name, [corpus], split)))
+            cells.append(_f1_cell(plan, results, lacking, backbone, name, corpus, split))
+            if name in others:
+                cells.append(_gain(gains[name, (corpus,)]))
         rows.append(tuple(cells))
     last = ["mean of corpora"]
     for name in encoders:
-        last.append("")
-        if name != plan.baseline:
-            last.append(_gain(difference(plan, results, backbone, name, plan.corpora, split)))
+        last += [""] if name == plan.baseline else ["", _gain(gains[name, tuple(plan.corpora)])]
     columns = ["corpus"]
     for name in encoders:
         columns += [name] if name == plan.baseline else [name, f"{name} - {plan.baseline}"]
+    notes = list(_notes(plan, results, backbone, encoders, [gain for gain in gains.values() if gain]))
+    title = f"Taggers on {backbone}: {split}"
+    return Section(title, [Table(tuple(columns), [*rows, tuple(last)]), Prose(" ".join(notes))])
+
+
+def _f1_cell(
+    plan: Plan, results: Results, lacking: Mapping[str, Lack], backbone: str, encoder: str, corpus: str, split: str
+) -> str:
+    cells = [_cell(backbone, encoder, corpus, seed) for seed in plan.seeds]
+    scores = [100 * results[cell][split]["f1"] for cell in cells if split in results.get(cell, {})]
+    if not scores:
+        return next((lacking[cell].state for cell in cells if cell in lacking), OPEN)
+    return _mean(scores, len(plan.seeds))
+
+
+def _notes(
+    plan: Plan, results: Results, backbone: str, encoders: Sequence[str], gains: Sequence[Estimate]
+) -> Iterator[str]:
     seeds = ", ".join(map(str, plan.seeds))
-    note = f"F1 (%) in each corpus's own unit, mean ± standard deviation of seeds {seeds}; gains with 95% intervals."
+    yield f"F1 (%) in each corpus's own unit, mean ± standard deviation of seeds {seeds}; gains with 95% intervals"
+    yield "over texts and seeds."
+    if not all(gain.over_seeds for gain in gains):
+        yield f"{MARK} One seed, or none that all corpora share: over texts alone, so too narrow."
+    cells = {
+        name: [_cell(backbone, name, corpus, seed) for corpus in plan.corpora for seed in plan.seeds]
+        for name in encoders
+    }
+    done = {name: [cell for cell in of_encoder if cell in results] for name, of_encoder in cells.items()}
+    num_open = sum(len(cells[name]) - len(done[name]) for name in encoders)
+    if num_open:
+        yield f"{num_open} runs are not done; a gain is of the seeds that both sides have."
     if any(plan.encoders[name].is_pretrained for name in encoders):
-        note += " Each encoder was pre-trained once: chance in pre-training itself is not in the intervals."
-    if open_cells:
-        note += f" {open_cells} runs are not done."
-    return Section(f"Taggers on {backbone}: {split}", [Table(tuple(columns), [*rows, tuple(last)]), Prose(note)])
+        parents = [{parent for cell in done[name] for parent in results[cell].get("parents", ())} for name in encoders]
+        if any(len(runs) > 1 for runs in parents):
+            yield "Of an encoder whose pre-training was repeated some runs are on one repetition, some on another."
+        else:
+            yield "Each encoder was pre-trained once: chance in pre-training itself is not in the intervals."
 
 
 def _mean(scores: Sequence[float], num_seeds: int) -> str:
@@ -176,8 +182,8 @@ def _mean(scores: Sequence[float], num_seeds: int) -> str:
     return f"{statistics.fmean(scores):.1f}{spread}{seeds}"
 
 
-def _gain(found: tuple[float, float, float] | None) -> str:
+def _gain(found: Estimate | None) -> str:
     if found is None:
         return OPEN
-    mean, low, high = (100 * value for value in found)
-    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f}){'' if found.over_seeds else MARK}"
