@@ -4,8 +4,9 @@
     python -m benchmarks --only train-query-value predict
     python -m benchmarks --tiny                   # to see that everything runs
 
-Each row: medians of interleaved runs in fresh processes, equal outputs checked first. With --only or --tiny rows are
-only printed, so that the results stay those of one run on one machine; --out FOLDER writes them there.
+Each row: medians of interleaved runs, each (but encoding) in a process of its own, equal outputs checked first. With
+--only or --tiny rows are only printed, so that the results stay those of one run on one machine; --out FOLDER writes
+them there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.ceiling import ceiling, training_rate
+from benchmarks.ceiling import ceiling, measured_rates, training_rate
 from benchmarks.dapt import dapt
 from benchmarks.facts import machine_facts
 from benchmarks.growth import growth
@@ -71,13 +72,14 @@ def main() -> None:
     options = _arguments()
     began = time.monotonic()
     facts = machine_facts()
-    rate = training_rate(Sizes.tiny())
+    before = measured_rates(Sizes.tiny() if options.tiny else Sizes())
+    rate = training_rate(before)
     sizes = Sizes.tiny() if options.tiny else Sizes.for_machine(rate)
     machine = f"{facts['hardware']['cpu']}, {facts['hardware']['num_cores']} cores, {facts['threads']} threads"
     print(f"{machine}, {rate / 1e12:.2f} TFLOP/s", flush=True)
     with tempfile.TemporaryDirectory(prefix="openmed-bench-") as scratch:
         rows, failures, seconds = measure(options.only or list(BENCHMARKS), Path(scratch), sizes)
-    found = ceiling(rows, sizes)
+    found = ceiling(rows, [before, measured_rates(sizes)])
     print_rows(rows)
     print_ceiling(found)
     minutes = (time.monotonic() - began) / 60

@@ -2,7 +2,8 @@
 
     rows = growth(scratch, Sizes())
 
-The first run of each size tokenises it, the others find that cached: medians are of these, and the settings hold both.
+The first run of each size tokenises it, the others find that cached; so a median of three is of a cached one, and the
+settings tell the first one's memory and set-up, too.
 All rows compare the largest corpus with the corpus itself; a step must cost the same, and memory must not grow. Peak
 memory counts the tokenised corpus, as far as its pages were touched; it is mapped from its file, so the kernel may take
 them back: the row of a program's own memory leaves them out.

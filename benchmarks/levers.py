@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -34,6 +34,9 @@ class Lever:
         off: functions of `openmed.networks.fast.exchange` that shall find nothing to exchange.
         backbone, data, module: changed settings.
         environment: variables of the process.
+        in_a_loop: AdamW over one tensor after the other, not fused.
+        all_scores: tags are scored at each position, not at those that have a label.
+        whole_gradient: the gradient goes down to the embeddings, as where nothing stops it.
         compiled: the encoder goes through `torch.compile`, for shapes that change; its warm-up is not timed but told.
     """
 
@@ -45,6 +48,9 @@ class Lever:
     flush_denormals: bool = False
     torch_dropout: bool = False
     threads: int | None = None
+    in_a_loop: bool = False
+    all_scores: bool = False
+    whole_gradient: bool = False
     compiled: bool = False
 
 
@@ -68,6 +74,10 @@ LEVERS: Mapping[str, Lever] = {
         environment={"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
     ),
     "one thread": Lever(threads=1),
+    "a thread bound to each core": Lever(environment={"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}),
+    "AdamW in a loop": Lever(in_a_loop=True),
+    "scores at all positions": Lever(all_scores=True),
+    "a gradient down to the embeddings": Lever(whole_gradient=True),
     "torch.compile": Lever(compiled=True),
     "torch.compile of PEFT's and transformers' own code": Lever(module={"fast": False}, compiled=True),
 }
@@ -135,7 +145,13 @@ def _measure(lever: Lever) -> dict[str, Any]:
         )
     if lever.compiled:
         module.network.transformer.base_model.compile(dynamic=True)
+    if lever.whole_gradient:
+        module.network.transformer.get_input_embeddings().register_forward_hook(
+            lambda *given: given[-1].requires_grad_()
+        )
     optimizer = module.configure_optimizers()
+    for group in optimizer.param_groups if lever.in_a_loop else ():
+        group.update(fused=False, foreach=False)
     a, b = torch.randn(4096, 384, dtype=dtype), torch.randn(1536, 384, dtype=dtype)
     seconds, warmup_seconds, tokens, positions = 0.0, 0.0, 0, 0
     rates: list[float] = []
@@ -143,6 +159,7 @@ def _measure(lever: Lever) -> dict[str, Any]:
         began = time.perf_counter()
         linear(a, b)
         rates.append(2 * a.numel() * b.shape[0] / (time.perf_counter() - began))
+        batch = _with_all_positions(batch) if lever.all_scores else batch
         began = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = module.loss(module(batch), batch.tag_ids)
@@ -166,6 +183,17 @@ def _measure(lever: Lever) -> dict[str, Any]:
         "dtype": str(dtype).removeprefix("torch."),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def _with_all_positions(batch: Any) -> Any:
+    """The same batch, of which each position is scored; those without a word count for nothing."""
+    import torch
+
+    from openmed.encoding import IGNORE
+
+    tag_ids = torch.full((batch.input_ids.numel(),), IGNORE)
+    tag_ids[batch.positions] = batch.tag_ids
+    return replace(batch, positions=torch.arange(len(tag_ids)), tag_ids=tag_ids)
 
 
 if __name__ == "__main__":

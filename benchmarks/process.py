@@ -20,10 +20,11 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context, set_start_method
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG_LINES_SHOWN = 15
@@ -110,13 +111,15 @@ def run_ready(arguments: Sequence[str], *, log: Path) -> None:
         run_command(arguments, log=log)
         return
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
     child = _ready_context().Process(target=_run_program, args=(list(arguments), log))
-    child.start()
+    with patch.dict(os.environ, ENVIRONMENT):
+        child.start()
     try:
         child.join()
     finally:
-        if child.pid is not None:
-            _end_session(child.pid)
+        child.kill()  # it leads no session yet where it was only just started
+        _end_session(child.pid)
     if child.exitcode != 0:
         raise ChildFailed(f"{' '.join(arguments)}\nexited with {child.exitcode}:\n{_tail(log)}")
 
@@ -150,22 +153,21 @@ def _can_be_ready() -> bool:
 
 
 def _ready_context() -> Any:
-    """Forks from a process that has imported the libraries; its environment is that of the first call."""
-    os.environ.update(ENVIRONMENT)
+    """Forks from a process that has imported the libraries; its environment is that of the first fork."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["torch", "transformers.pipelines", "peft", "lightning", "accelerate"])
     return context
 
 
 def _in_process(context: BaseContext, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    os.environ.update(ENVIRONMENT)
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    with patch.dict(os.environ, ENVIRONMENT), ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
 
 def _run_program(arguments: list[str], log: Path) -> None:
     """What `python ARGUMENTS` does, in this process: `-m MODULE ...` or `FILE ...`."""
     os.setsid()
+    set_start_method(None, force=True)  # a forked process would start its own ones as it was started itself
     with log.open("wb") as output, open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
         for stream in (1, 2):

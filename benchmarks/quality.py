@@ -15,11 +15,11 @@ import json
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.facts import machine_facts
+from benchmarks.facts import machine_facts, same_machine
 from benchmarks.process import in_fresh_process
 from benchmarks.quality_jobs import JOBS, Record, open_jobs, read_records, run_job
 from benchmarks.quality_rows import quality_rows
@@ -35,7 +35,10 @@ def main() -> None:
     options = _arguments()
     done = options.out / "quality"
     todo = [] if options.report else open_jobs(options.jobs, read_records(done), redo=options.redo)
-    failures = train(todo, done, machine_facts()) if todo else {}
+    facts = machine_facts() if todo else {}
+    if todo and (problem := of_another_machine(read_records(done), facts, redo=todo)):
+        sys.exit(f"{problem}; give --out FOLDER")
+    failures = train(todo, done, facts)
     records = read_records(done)
     rows = report(records, options.out)
     print_jobs(list(records.values()))
@@ -43,6 +46,17 @@ def main() -> None:
     for name, problem in failures.items():
         print(f"FAILED {name}: {problem}", file=sys.stderr)
     sys.exit(1 if failures else 0)
+
+
+def of_another_machine(
+    records: Mapping[str, Record], facts: Mapping[str, Any], *, redo: Collection[str] = ()
+) -> str | None:
+    """What is wrong with setting trainings of this machine beside these records, but for those done again."""
+    others = [name for name, record in records.items() if name not in redo and not same_machine(record, facts)]
+    if not others:
+        return None
+    theirs, mine = records[others[0]]["hardware"], facts["hardware"]
+    return f"{', '.join(others)} were measured on another machine, {theirs}; this one is {mine}"
 
 
 def train(names: Sequence[str], done: Path, facts: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from benchmarks.table import ceiling_lines, row_cells
 
 MET = {True: "met", False: "missed", None: ""}
 COMMAND = "make bench"
+FEW = 4
 
 
 def page(results: Mapping[str, Any]) -> str:
@@ -27,11 +28,31 @@ def page(results: Mapping[str, Any]) -> str:
         f"{machine}, {hardware['memory_gib']:g} GiB; {run}.",
         f"{named}.",
         "\n".join(_table(results["rows"])),
+        *_settings(results["rows"], results.get("sizes")),
         *(f"{row['name']}: {row['note']}." for row in results["rows"] if row.get("note")),
         *(f"Failed: {name}: {problem}" for name, problem in results["failures"].items()),
         "\n".join(f"- {line}" for line in ceiling_lines(results["ceiling"])),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _settings(rows: Sequence[Row], sizes: Mapping[str, Any] | None) -> list[str]:
+    """What each row was measured with, as far as it is short, and how much was timed."""
+    told = {row["name"]: _short(row["settings"]) for row in rows}
+    lines = [f"- {name}: {settings}" for name, settings in told.items() if settings]
+    lines += [f"- sizes (`benchmarks/sizes.py`): {_short(sizes)}"] if sizes else []
+    return ["\n".join(lines)] if lines else []
+
+
+def _short(settings: Mapping[str, Any]) -> str:
+    """Numbers and names, and a few of them together; what holds more stands in the JSON."""
+    parts = []
+    for name, value in settings.items():
+        if isinstance(value, int | float | str):
+            parts.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
+        elif isinstance(value, Mapping) and len(value) <= FEW:
+            parts.append(f"{name} ({_short(value)})")
+    return ", ".join(parts)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

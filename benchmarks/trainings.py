@@ -100,9 +100,12 @@ def trainer(
     return Ran(done, read_marks(folder / MARKS))
 
 
-def trainer_marks(folder: Path, adapters: Adapters, *, max_steps: int) -> Mapping[str, Any]:
+def trainer_marks(
+    folder: Path, adapters: Adapters, *, grouped: bool = False, max_steps: int, seed: int
+) -> Mapping[str, Any]:
     """The marks of the same training in a process that need not start."""
-    run_ready(_trainer_arguments(folder, adapters, max_steps=max_steps), log=folder / "trainer.log")
+    arguments = _trainer_arguments(folder, adapters, grouped=grouped, max_steps=max_steps, seed=seed)
+    run_ready(arguments, log=folder / "trainer.log")
     return read_marks(folder / MARKS)
 
 
@@ -134,7 +137,7 @@ def _our_arguments(
 
 
 def _trainer_arguments(
-    folder: Path, adapters: Adapters, *, grouped: bool = False, max_steps: int | None = None, seed: int = 1
+    folder: Path, adapters: Adapters, *, grouped: bool, max_steps: int | None, seed: int
 ) -> list[str]:
     given = inputs()
     return [

@@ -111,6 +111,17 @@ def test_a_job_that_fails_loses_no_other_and_stays_open(tmp_path, counted):
     assert "peer-seed1" in written["open"]
 
 
+def test_trainings_of_two_machines_are_not_set_side_by_side():
+    here = {"hardware": {"cpu": "a", "instructions": ["avx2"]}}
+    other = {"hardware": {"cpu": "a", "instructions": ["avx2", "avx512_bf16"]}}
+    kept = {"spacy": here, "ours-seed1": other}
+    assert quality.of_another_machine({"spacy": here}, here) is None
+    assert "ours-seed1 were measured on another machine" in (quality.of_another_machine(kept, here) or "")
+    assert quality.of_another_machine(kept, here, redo=["ours-seed1"]) is None
+    untold = {"spacy": {"hardware": {"cpu": "a"}}}
+    assert quality.of_another_machine(untold, here) is not None
+
+
 def test_seconds_until_a_score_are_those_of_the_first_evaluation_that_has_it():
     made = record("ours-seed1", (20.0, 0.5), (40.0, 0.8), (60.0, 0.7), (80.0, 0.9))
     assert seconds_until(made, 0.8) == 40.0

@@ -26,6 +26,7 @@ def test_every_row_note_and_share_is_told():
     lines = [line for line in written.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == [row["name"] for row in results["rows"]]
     assert all(row["note"] in written for row in results["rows"] if row.get("note"))
+    assert "- encode, words given: backbone minilm, max_pieces 256, processes 1" in written
     assert "Failed: encode: DataError: not here" in written
     assert written.count("MFLOP each") == len(results["ceiling"]["shares"])
     assert sum(line.endswith("| missed |") for line in lines) == sum(row["met"] is False for row in results["rows"])
