@@ -73,6 +73,19 @@ class SignalAt(L.Callback):
             signal.raise_signal(self.number)
 
 
+class SpoilAt(L.Callback):
+    """Makes the trained weights NaN when a given optimiser step begins."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.global_step == self.step:
+            for parameter in pl_module.parameters():
+                if parameter.requires_grad:
+                    parameter.data.fill_(float("nan"))
+
+
 class FailAt(L.Callback):
     """Dies when a given optimiser step begins, as by kill -9: nothing is saved."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ from tests.training.runs import compose, custom, without
 
 import openmed
 from openmed.artefact import lineage
-from openmed.errors import BackboneError, ConfigError
+from openmed.errors import BackboneError, ConfigError, RunError
+from openmed.modules.schedule import factor
 from openmed.networks import BackboneSpec, LoraSpec
 from openmed.networks.backbone import load_encoder, load_masked_lm, weights_digest
 from openmed.networks.masked_lm import build_masked_lm
@@ -237,6 +240,75 @@ def test_an_end_between_two_validations_counts(text, tmp_path):
     train(configure(text, folder, "trainer.max_steps=5", "trainer.val_check_interval=null"), folder)
     assert result_of(folder)["dev"]["loss"] < result_of(folder)["dev"]["before"]["loss"]
     assert (folder / "checkpoints" / "last.ckpt").is_file()
+
+
+def rates(folder: Path) -> list[float]:
+    """The learning rate of each step of a run with LOGGED."""
+    with (folder / "metrics" / "metrics.csv").open() as file:
+        return [float(row["train/lr"]) for row in csv.DictReader(file) if row["train/lr"]]
+
+
+LOGGED = ("logger=csv", "trainer.log_every_n_steps=1", "optim.warmup_steps=5")
+
+
+def test_steps_beyond_the_epochs_are_trained_and_the_rate_ends_with_them(text, tmp_path, capsys):
+    settings = ("trainer.max_epochs=null", "length.epochs=1", "trainer.max_steps=50")
+    train(configure(text, tmp_path, *LOGGED, *settings), tmp_path)
+    train_facts = result_of(tmp_path)["train"]
+    assert train_facts["steps"] == 50
+    assert train_facts["epochs"] > 1, "one epoch was to be too short"
+    assert rates(tmp_path) == pytest.approx(
+        [1e-2 * factor((step + 0.5) / 50, warmup_fraction=5 / 50, schedule="cosine") for step in range(50)]
+    )
+    assert " 50 steps, 32-true" in capsys.readouterr().out
+
+
+def test_epochs_that_end_before_the_steps_have_the_whole_schedule(text, tmp_path):
+    found = []
+    for steps in (-1, 1_000):
+        folder = tmp_path / str(steps)
+        train(configure(text, folder, *LOGGED, "trainer.max_epochs=1", f"trainer.max_steps={steps}"), folder)
+        found.append(rates(folder))
+    assert found[0] == found[1]
+    assert found[0][-1] < 0.05 * max(found[0])
+
+
+def spoiled(step: int) -> tuple[str, ...]:
+    return ("+callbacks.spoil._target_=tests.training.runs.SpoilAt", f"+callbacks.spoil.step={step}")
+
+
+def test_a_training_that_goes_astray_leaves_its_best_checkpoint(text, tmp_path):
+    train(configure(text, tmp_path, "trainer.max_steps=5", "trainer.val_check_interval=2", *spoiled(4)), tmp_path)
+    dev = result_of(tmp_path)["dev"]
+    assert dev["loss"] < dev["before"]["loss"]
+    state = load_file(tmp_path / "encoder" / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_a_training_that_was_astray_from_the_first_leaves_no_encoder(text, tmp_path):
+    with pytest.raises(RunError, match=r"is nan: .*optim\.lr=0\.01\..* optim\.lr=0\.0025, in a new run"):
+        train(configure(text, tmp_path, "trainer.max_steps=5", "trainer.val_check_interval=2", *spoiled(0)), tmp_path)
+    assert result_of(tmp_path)["status"] == "failed"
+    assert not (tmp_path / "encoder").exists()
+
+
+@pytest.mark.parametrize(("manifest", "mix"), [('{"name": "a_mix"}', "a_mix"), ("{", None), (None, None)])
+def test_an_encoder_names_the_text_that_it_was_made_of(text, tmp_path, manifest, mix):
+    """By the digest of its index, and by its mix where the folder has it."""
+    place, folder = tmp_path / "text", tmp_path / "run"
+    shutil.copytree(text, place)
+    if manifest is not None:
+        (place / "manifest.json").write_text(manifest)
+    train(configure(place, folder, "trainer.max_steps=1"), folder)
+    index = f"sha256:{sha256((place / 'packed' / 'tiny' / 'index.json').read_bytes()).hexdigest()}"
+    counts = result_of(folder)["data"]["counts"]
+    for kind in ("encoder", "adapter"):
+        dataset = json.loads((folder / kind / "openmed.json").read_text())["provenance"]["dataset"]
+        assert dataset == {"name": "dapt_mix", "mix": mix, "index": index, "counts": counts}
+    card = (folder / "encoder" / "README.md").read_text()
+    assert card.startswith(f"# tiny, adapted to {mix or 'dapt_mix'}\n")
+    assert f"\n- text: dapt_mix{', built of the mix a_mix' if mix else ''}\n" in card
+    assert f"\n- index of the packed text: {index}\n- train: {counts['train']['tokens']:,} pieces in " in card
 
 
 @pytest.mark.parametrize("lora", ["paper", "none"])

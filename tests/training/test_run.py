@@ -260,6 +260,16 @@ def test_small_corpora_get_more_epochs(tmp_path):
     assert num_epochs(config, Data()) == 30
 
 
+def test_steps_asked_for_are_not_cut_short_by_the_length(tmp_path):
+    class OneStep:
+        def train_dataloader(self):
+            return range(1)
+
+    steps = ("trainer.max_steps=70", "length.epochs=3", "length.min_steps=50")
+    assert num_epochs(compose("trainer.max_epochs=null", *steps, folder=tmp_path), OneStep()) >= 70
+    assert num_epochs(compose("trainer.max_epochs=2", *steps, folder=tmp_path), OneStep()) == 2
+
+
 def test_fp16_is_refused(tmp_path):
     with pytest.raises(OpenMedError, match="16-mixed"):
         resolve_precision(compose("trainer.precision=16-mixed", folder=tmp_path))

@@ -48,7 +48,7 @@ def save_encoder(
         lora: of the adapters; None where there are none.
         train_encoder: whether anything but the head was trained.
         hidden_scale: what the last hidden states are scaled by (`openmed.networks.hidden_scale`).
-        provenance: JSON-like facts: run_id, dataset, perplexities, versions, parents.
+        provenance: JSON-like facts: run_id, dataset {name, mix, index, counts}, perplexities, versions, parents.
     """
     model = network.transformer
     if lora is not None or not train_encoder:
@@ -117,18 +117,31 @@ def _adapted(lora: LoraSpec | None, *, train_encoder: bool) -> str:
     return f"LoRA of rank {lora.rank} on {lora.targets}, merged" if lora is not None else "all weights"
 
 
+def _text(dataset: Mapping[str, Any]) -> list[str]:
+    """What tells one text from another: the digest of its index, which holds those of the shards."""
+    lines = []
+    if "name" in dataset:
+        mix = f", built of the mix {dataset['mix']}" if dataset.get("mix") else ""
+        lines.append(f"- text: {dataset['name']}{mix}")
+    if "index" in dataset:
+        lines.append(f"- index of the packed text: {dataset['index']}")
+    for split, found in dataset.get("counts", {}).items():
+        lines.append(f"- {split}: {found['tokens']:,} pieces in {found['passages']:,} passages")
+    return lines
+
+
 def _card(backbone: BackboneSpec, adapted: str, hidden_scale: float, provenance: Mapping[str, Any]) -> str:
     """A model card: what it is, what it was made from, how good, how to use it."""
     dev, dataset = provenance.get("dev") or {}, provenance.get("dataset") or {}
     lines = [
-        f"# {backbone.name}, adapted to {dataset.get('name', 'text of a domain')}",
+        f"# {backbone.name}, adapted to {dataset.get('mix') or dataset.get('name', 'text of a domain')}",
         "",
         f"Masked language model: `{backbone.weights}` pre-trained further ({adapted}).",
         "",
         f"- base: `{backbone.weights}`, revision {backbone.revision or 'none'}",
         f"- licence of the base: {backbone.licence or 'not stated'}",
         f"- run: {provenance.get('run_id')}; parents: {', '.join(provenance.get('parents') or ()) or 'none'}",
-        f"- text: {dataset}",
+        *_text(dataset),
     ]
     if dev:
         lines.append(

@@ -45,9 +45,12 @@ class TrainedModule(L.LightningModule, Generic[N]):
         self.log(TRAIN_LR, optimizer.param_groups[0]["lr"], batch_size=1)
 
     def _progress(self, batch_idx: int) -> float:
-        """Share of the training done at the middle of this step, so that neither first nor last step is wasted."""
+        """Share of the training done at the middle of this step, so that neither first nor last step is wasted.
+
+        Of the steps or of the epochs, whichever end the training.
+        """
         trainer = self.trainer
-        if trainer.max_steps > 0:
+        if trainer.max_steps > 0 and trainer.estimated_stepping_batches == trainer.max_steps:
             return (trainer.global_step + 0.5) / trainer.max_steps
         assert trainer.max_epochs, "training needs max_epochs or max_steps"
         return (trainer.current_epoch + (batch_idx + 0.5) / trainer.num_training_batches) / trainer.max_epochs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -66,7 +67,8 @@ def fault(record: Any) -> str | None:
         return "has no key"
     splits = [split for split in SPLITS if kind == NER and split in record]
     for name in (*NUMBERS[kind], *(f"{split}.f1" for split in splits)):
-        if not isinstance(value_at(record, name), int | float):
+        number = value_at(record, name)
+        if not isinstance(number, int | float) or not math.isfinite(number):
             return f"has no number {name}"
     for split in splits:
         try:

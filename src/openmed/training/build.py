@@ -142,9 +142,14 @@ def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: st
 
 
 def num_epochs(config: DictConfig, datamodule: NerDataModule | TextDataModule) -> int:
-    """`trainer.max_epochs` where given, else `length`: so many epochs, and more on a corpus that is small."""
+    """`trainer.max_epochs` where given, else `length`: so many epochs, and more on a corpus that is small.
+
+    With `trainer.max_steps` alone, so many that they cannot end the training before: each has a step at least.
+    """
     if config.trainer.max_epochs is not None:
         return config.trainer.max_epochs
+    if config.trainer.max_steps > 0:
+        return config.trainer.max_steps
     steps = max(1, len(datamodule.train_dataloader()))
     return max(config.length.epochs, math.ceil(config.length.min_steps / steps))
 

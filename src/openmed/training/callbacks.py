@@ -5,6 +5,7 @@ callbacks = [Throughput(), EpochLines(f1_line)]
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -110,7 +111,7 @@ class EpochLines(L.Callback):
         share = _share_done(trainer)
         mine = share - self._before
         left = f", {seconds / mine * max(0.0, 1 - share):.0f} s left" if mine > 0 else ""
-        epoch = f"epoch {epochs_done(trainer):.4g}/{trainer.max_epochs}"
+        epoch = f"epoch {epochs_done(trainer):.4g}/{_epochs_planned(trainer):.4g}"
         print(f"{epoch}: {shown_loss}{self._dev_line(metrics)}, {seconds:.0f} s{left}", flush=True)
 
 
@@ -118,6 +119,24 @@ def epochs_done(trainer: L.Trainer) -> float:
     """At an evaluation: 2.25 after a quarter of the third epoch."""
     batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
     return trainer.current_epoch + batches / trainer.num_training_batches
+
+
+def planned_length(trainer: L.Trainer) -> str:
+    """`10 epochs`, `3,000 steps`, or `10 epochs, 3,000 steps at most`."""
+    assert trainer.max_epochs is not None
+    steps = f"{trainer.max_steps:,} steps"
+    if 0 < trainer.max_steps <= trainer.max_epochs:  # each epoch has a step at least
+        return steps
+    return f"{trainer.max_epochs:,} epochs" + (f", {steps} at most" if trainer.max_steps > 0 else "")
+
+
+def _epochs_planned(trainer: L.Trainer) -> float:
+    """Of the whole training; no whole number where its steps end first."""
+    epochs = trainer.max_epochs or 0
+    if trainer.max_steps <= 0:
+        return epochs
+    whole, rest = divmod(trainer.max_steps, math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
+    return min(epochs, whole + rest * trainer.accumulate_grad_batches / trainer.num_training_batches)
 
 
 def _share_done(trainer: L.Trainer) -> float:

@@ -42,7 +42,7 @@ def train_tagger(context: RunContext) -> float:
     )
     if is_own(datamodule.spec) and trainer.is_global_zero:
         print_sections([first_look(datamodule)])
-    announce(config, datamodule, module, trainer, epochs, folder)
+    announce(config, datamodule, module, trainer, folder)
     fit(context, trainer, module, datamodule)
 
     result["params"] = module.network.num_parameters()

@@ -18,6 +18,7 @@ from openmed.data import NerDataModule
 from openmed.modules import NerModule
 from openmed.run_folder import PREDICTIONS
 from openmed.tracking import artefact_name, error_rows, log_artefact, log_dataset, log_errors_table, log_summary
+from openmed.training.callbacks import planned_length
 from openmed.training.evaluate import Evaluation
 from openmed.training.summary import print_summary
 from openmed.writers import prediction_json, write_jsonl
@@ -86,7 +87,7 @@ def report(config: DictConfig, logger: Logger | None, result: dict[str, Any], de
 
 
 def announce(
-    config: DictConfig, datamodule: NerDataModule, module: NerModule, trainer: L.Trainer, epochs: int, folder: Path
+    config: DictConfig, datamodule: NerDataModule, module: NerModule, trainer: L.Trainer, folder: Path
 ) -> None:
     """Two lines that say what is about to happen, before it takes minutes."""
     if not trainer.is_global_zero:
@@ -97,7 +98,7 @@ def announce(
         f"{config.dataset.name}: {counts['documents']:,} documents, {counts['entities']:,} mentions of "
         f"{', '.join(module.info.types)}\n"
         f"{config.backbone.name}: {params['trainable']:,} of {params['total']:,} parameters trained "
-        f"({params['trainable_percent']:.2f}%), {epochs} epochs, {trainer.precision} on "
+        f"({params['trainable_percent']:.2f}%), {planned_length(trainer)}, {trainer.precision} on "
         f"{trainer.strategy.root_device.type}, in {shown(folder)}",
         flush=True,
     )

@@ -5,6 +5,9 @@ pretrain(context)       # -> loss on held-out text; encoder/, adapter/ and every
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -12,12 +15,14 @@ import torch
 
 from openmed.artefact import save_adapter, save_encoder
 from openmed.data import TextDataModule
-from openmed.errors import ConfigError
+from openmed.errors import ConfigError, RunError
 from openmed.metrics.names import HIDDEN_STD, score_name
 from openmed.modules import DaptModule
 from openmed.networks import LoraSpec
 from openmed.networks.hidden_scale import keeps_size
 from openmed.networks.precision import data_sheet
+from openmed.pretraining_text.build import MANIFEST
+from openmed.run_folder import value_at
 from openmed.tracking import artefact_name, log_artefact, log_dataset, log_summary
 from openmed.training.build import (
     build_dapt_module,
@@ -27,7 +32,7 @@ from openmed.training.build import (
     plain,
     resolve_precision,
 )
-from openmed.training.callbacks import perplexity_line
+from openmed.training.callbacks import perplexity_line, planned_length
 from openmed.training.context import RunContext, fit, load_best, train_facts
 from openmed.training.outputs import shown
 from openmed.training.result import write_result
@@ -44,6 +49,7 @@ def pretrain(context: RunContext) -> float:
 
     Raises:
         ConfigError: a test split asked for.
+        RunError: the training went astray: neither its end nor a checkpoint has a finite loss.
     """
     config, folder, result = context.config, context.folder, context.result
     if config.test:
@@ -59,10 +65,15 @@ def pretrain(context: RunContext) -> float:
     throughput.flops_per_token = module.network.flops_per_token(config.mask.fraction)
     throughput.peak_flops = _peak_flops(trainer, precision)
     before = _held_out(trainer, module, datamodule)
-    _announce(context, datamodule, module, trainer, epochs, before)
+    _announce(context, datamodule, module, trainer, before)
     fit(context, trainer, module, datamodule)
 
     scores = _take_better(trainer, module, datamodule)
+    if not math.isfinite(scores["loss"]):
+        raise RunError(
+            f"the loss on held-out text is {scores['loss']}: training went astray with optim.lr={config.optim.lr}",
+            mend=f"a lower rate, such as optim.lr={config.optim.lr / 4:g}, in a new run",
+        )
     head = "pretrained" if module.trained_head else "fresh"
     result["params"] = module.network.num_parameters()
     result["train"] = {**train_facts(trainer, throughput), "mfu": throughput.mfu}
@@ -103,7 +114,7 @@ def _take_better(trainer: L.Trainer, module: DaptModule, datamodule: TextDataMod
     if load_best(trainer, module) == trainer.global_step:
         return at_end
     best = _held_out(trainer, module, datamodule)
-    if best["loss"] <= at_end["loss"]:
+    if best["loss"] <= at_end["loss"] or not math.isfinite(at_end["loss"]):
         return best
     module.network.load_state_dict(state, strict=False)
     return at_end
@@ -117,9 +128,11 @@ def _held_out(trainer: L.Trainer, module: DaptModule, datamodule: TextDataModule
 def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextDataModule) -> None:
     """The encoder and, with LoRA, the bare adapter."""
     result = context.result
+    (index,) = result["data"]["files"].values()
+    text = {"name": result["dataset"], "mix": _mix(datamodule.folder), "index": index}
     provenance: dict[str, Any] = {
         "run_id": result["run_id"],
-        "dataset": {"name": result["dataset"], "counts": result["data"]["counts"]},
+        "dataset": {**text, "counts": result["data"]["counts"]},
         "seed": result["seed"],
         "dev": result["dev"],
         "versions": result["versions"],
@@ -145,6 +158,14 @@ def _write_outputs(context: RunContext, module: DaptModule, datamodule: TextData
         save_adapter(place, network, backbone=backbone, hidden_scale=hidden_scale, provenance=provenance)
 
 
+def _mix(folder: Path) -> str | None:
+    """Name of the mix that a text was built of; None where its folder does not tell."""
+    try:
+        return value_at(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), "name")
+    except (OSError, ValueError):
+        return None
+
+
 def _hidden_scale(module: DaptModule, dev: dict[str, Any]) -> float:
     """What makes the last hidden states as large as they were before training."""
     if not keeps_size(module.network.transformer) or not dev[HIDDEN_STD]:
@@ -157,7 +178,6 @@ def _announce(
     datamodule: TextDataModule,
     module: DaptModule,
     trainer: L.Trainer,
-    epochs: int,
     before: dict[str, float],
 ) -> None:
     """Say what is about to happen, before it takes hours."""
@@ -169,7 +189,7 @@ def _announce(
         f"{datamodule.name}: {counts['train']['tokens']:,} pieces of text in {counts['train']['passages']:,} passages, "
         f"{counts['dev']['tokens']:,} held out\n"
         f"{context.config.backbone.name}: {params['trainable']:,} of {params['total']:,} parameters trained "
-        f"({params['trainable_percent']:.2f}%), {epochs} epochs, {trainer.precision} on "
+        f"({params['trainable_percent']:.2f}%), {planned_length(trainer)}, {trainer.precision} on "
         f"{trainer.strategy.root_device.type}, in {shown(context.folder)}\n"
         f"held-out perplexity before: {before['perplexity']:,.2f}{head}",
         flush=True,
