@@ -6,6 +6,7 @@ source = know_corpus(monkeypatch, write_corpus(tmp_path / "train.jsonl", long_te
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,18 @@ sources:
     return folder / "mix.yaml"
 
 
+def medline(*pmids: int, deleted: int) -> bytes:
+    """A file of records, which ends by taking one back."""
+    records = (
+        f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID><Article><ArticleTitle>Of it.</ArticleTitle><Abstract>"
+        f"<AbstractText>{' '.join(sentence(pmid * 10 + k) for k in range(5))}</AbstractText></Abstract></Article>"
+        "</MedlineCitation></PubmedArticle>"
+        for pmid in pmids
+    )
+    end = f"<DeleteCitation><PMID>{deleted}</PMID></DeleteCitation></PubmedArticleSet>"
+    return gzip.compress(f'<?xml version="1.0"?><PubmedArticleSet>{"".join(records)}{end}'.encode())
+
+
 def write_corpus(path: Path, texts: dict[str, str]) -> Path:
     """JSON lines of a NER corpus: texts by the ids of their documents."""
     lines = [{"id": id, "text": text, "entities": [[0, 1, "T"]] if text.strip() else []} for id, text in texts.items()]
@@ -83,6 +96,20 @@ def know_one_split(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(evaluated_module, "evaluated_splits", lambda: ([("ncbi", "test")], ["bc4chemd"]))
     patch.setattr(evaluated_module, "split_digests", lambda splits: {"/".join(split): "digest" for split in splits})
     patch.setattr(evaluated_module, "split_texts", lambda splits: [("ncbi/test", document)])
+
+
+def count_reads(patch: pytest.MonkeyPatch) -> list[int]:
+    """Tasks that read their part, from now on."""
+    from openmed.pretraining_text.steps import ReadPart
+
+    read, ranks = ReadPart.run, []
+
+    def reading(self: Any, data: Any = None, rank: int = 0, world_size: int = 1) -> Any:
+        ranks.append(rank)
+        return read(self, data, rank, world_size)
+
+    patch.setattr(ReadPart, "run", reading)
+    return ranks
 
 
 def passages(out: Path) -> dict[str, list[tuple[int, ...]]]:

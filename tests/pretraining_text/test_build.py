@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.pretraining_text.building import know_one_split, passages, write_sources
 from tokenizers import Tokenizer
 
@@ -205,12 +206,14 @@ def test_the_manifest_says_what_was_read_by_what(mix, built):
 def test_a_path_in_the_manifest_is_as_in_the_mix(mix, tmp_path, monkeypatch):
     folder = tmp_path / "data" / "texts"
     (folder / "more").mkdir(parents=True)
-    (folder / "0.txt").write_text("one")
-    (folder / "more" / "1.txt").write_text("two")
     monkeypatch.setenv("OPENMED_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(manifest_module, "LARGE", 3)
+    files = []
+    for name, content in (("0.txt", b"one"), ("more/1.txt", bytes(100_000_001))):  # however large it is
+        (folder / name).write_bytes(content)
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        files.append({"name": name, "bytes": len(content), "digest": digest})
     read = manifest_module.describe_source(Source("a", "text", "texts"))
-    assert read == {"path": "texts", "files": [{"name": "0.txt", "bytes": 3}, {"name": "more/1.txt", "bytes": 3}]}
+    assert read == {"path": "texts", "files": files}
     corpus = manifest_module.describe_source(Source("demo", "corpus", "demo"))
     assert corpus["path"] == "demo"
     assert all(file["bytes"] > 3 and file["digest"].startswith("sha256:") for file in corpus["files"])
@@ -270,18 +273,57 @@ def test_missing_empty_and_damaged_sources_are_explained(tmp_path, monkeypatch):
         ("sources: []", "no sources"),
         ("sources: [{name: a, format: pdf, path: x}]", "unknown format 'pdf'"),
         ("sources: [{name: a, format: text, path: x}, {name: a, format: text, path: y}]", "two sources named 'a'"),
-        ("sources: [{name: a, format: text}]", "path"),
         ("sources: [{name: a, format: text, path: x, passages: 0}]", "at least 1"),
         ("sources: [{name: a, format: text, path: x, parts: 33}]", "at most 32"),
         ("[", "no YAML"),
+        ("5", "mix.yaml is 5, not keys and values"),
+        ("name: 5", r"mix.yaml: name cannot be 5\. Write it like name: mine"),
+        ("sources: 5", r"sources cannot be 5\. Write it like sources: \[\{name: notes"),
+        ("sources: [5]", "entry 1 of sources in .*mix.yaml is 5, not keys and values"),
+        ("sources: [{name: a, format: text}]", "entry 1 of sources in .*mix.yaml lacks 'path'"),
+        ("backbones: tiny", r"backbones cannot be 'tiny'\. Write it like backbones: \[minilm\]"),
+        ("backbones: []", "names no backbone"),
+        ("seed: true", "seed cannot be True"),
+        ("heldout_fraction: half", "heldout_fraction cannot be 'half'"),
+        ("decontaminate_ngram: 13.5", "decontaminate_ngram cannot be 13.5"),
+        ("passage: 5", "passage cannot be 5"),
+        ("passage: {min_tokens: a}", r"passage in .*mix.yaml: min_tokens cannot be 'a'\. Write it like min_tokens: 50"),
+        ("passage: {max_tokens: 0}", "max_tokens cannot be 0"),
+        ("near_duplicates: {buckets: 0}", "near_duplicates in .*mix.yaml: buckets cannot be 0"),
+        ("near_duplicates: {bucket: 9}", "unknown key 'bucket' in near_duplicates in .*Did you mean 'buckets'"),
+        ("source: {path: 5}", r"path cannot be 5\. Write it like path: text/notes.jsonl"),
+        ("source: {path: ''}", "path cannot be ''"),
+        ("source: {options: [a]}", r"options cannot be \['a'\]"),
+        ("source: {replace: {x: 0}}", r"replace cannot be \{'x': 0\}\. Write it like replace: \{\"<dig>\": \"0\"\}"),
+        ("source: {min_stop_words: two}", "min_stop_words cannot be 'two'"),
+        ("source: {min_stop_words: -1}", "min_stop_words cannot be -1"),
+        (
+            "source: {passages: '10'}",
+            r"entry 1 of sources in .*: passages cannot be '10'\. Write it like passages: 1000",
+        ),
+        ("source: {parts: 2.5}", "parts cannot be 2.5"),
     ],
 )
 def test_mistakes_in_a_mix_are_explained(tmp_path, change, message):
+    """Of a `source` what differs from a sound one stands in the parameters."""
     path = tmp_path / "mix.yaml"
-    base = "" if change.startswith(("sources", "[")) else "sources: [{name: a, format: text, path: x}]\n"
-    path.write_text(f"name: m\n{base}{change}\n")
+    try:
+        wrong = yaml.safe_load(change)
+    except yaml.YAMLError:
+        wrong = None
+    if isinstance(wrong, dict):
+        sound = {"name": "a", "format": "text", "path": "x"}
+        source = sound | wrong.pop("source", {})
+        change = yaml.safe_dump({"name": "m", "sources": [source]} | wrong)
+    path.write_text(change)
     with pytest.raises(ConfigError, match=message):
         Mix.read(path)
+
+
+def test_keys_without_a_value_are_as_left_out(tmp_path):
+    path = tmp_path / "mix.yaml"
+    path.write_text("name: m\npassage:\nsources: [{name: a, format: text, path: x, passages: , options: }]\n")
+    assert Mix.read(path) == Mix("m", (Source("a", "text", "x"),))
 
 
 def make_folder(folder: Path, files: int, size: int) -> Path:

@@ -117,14 +117,15 @@ def test_a_corpus_is_decontaminated_as_any_source(tmp_path, monkeypatch):
     assert passages(tmp_path / "parts") == passages(tmp_path / "out")
 
 
-def test_a_document_is_known_by_its_pubmed_id(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("corpus", "shared"), [("ncbi", ["document 7"]), ("jnlpba", [])])
+def test_a_document_is_known_by_its_pubmed_id(tmp_path, monkeypatch, corpus, shared):
+    """And by no other number: JNLPBA's are of another kind."""
     know_one_split(monkeypatch)
-    held = Document("t", CONTAMINATED, group="PMID-7")
-    monkeypatch.setattr(evaluated_module, "split_texts", lambda splits: [("ncbi/test", held)])
-    texts = {id.removeprefix("PMID-"): text for id, text in long_texts(0, 30).items()}
-    source = know_corpus(monkeypatch, write_corpus(tmp_path / "train.jsonl", texts))
-    found = build(replace(MIX, sources=(source,)), tmp_path / "out")["contamination"]["ncbi/test"]
-    assert [example["shared"] for example in found["examples"]] == ["document 7"]
+    held = Document("t", CONTAMINATED, group="7")
+    monkeypatch.setattr(evaluated_module, "split_texts", lambda splits: [(f"{corpus}/test", held)])
+    source = know_corpus(monkeypatch, write_corpus(tmp_path / "train.jsonl", long_texts(0, 30)))
+    found = build(replace(MIX, sources=(source,)), tmp_path / "out")["contamination"]
+    assert [example["shared"] for split in found.values() for example in split["examples"]] == shared
 
 
 def test_the_dev_and_test_splits_of_whatever_may_be_a_source_are_looked_for(monkeypatch, tmp_path):

@@ -15,13 +15,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pretraining_text.building import CONTAMINATED, know_one_split, passages, sentence, write_sources
+from tests.pretraining_text.building import (
+    CONTAMINATED,
+    count_reads,
+    know_one_split,
+    medline,
+    passages,
+    sentence,
+    write_sources,
+)
 
 from openmed.corpora import load_spec
 from openmed.errors import ConfigError, DataError
 from openmed.pretraining_text import evaluated
 from openmed.pretraining_text.at_hand import split_digest
 from openmed.pretraining_text.build import build
+from openmed.pretraining_text.done import done_tasks
 from openmed.pretraining_text.mix import Mix
 from openmed.spans import Document
 
@@ -54,20 +63,6 @@ def two(tmp_path) -> tuple[Path, Path, Mix]:
     a.write_bytes(gzipped(0))
     b.write_bytes(gzipped(2_000))
     return a, b, write_mix(tmp_path, a={"path": str(a)}, b={"path": str(b), "parts": 2})
-
-
-def count_reads(monkeypatch) -> list[int]:
-    """Tasks that read their part, from now on."""
-    from openmed.pretraining_text.steps import ReadPart
-
-    read, ranks = ReadPart.run, []
-
-    def reading(self, data=None, rank=0, world_size=1):
-        ranks.append(rank)
-        return read(self, data, rank, world_size)
-
-    monkeypatch.setattr(ReadPart, "run", reading)
-    return ranks
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -147,18 +142,6 @@ def test_a_file_of_a_folder_is_mended_though_others_are_done(tmp_path, monkeypat
     assert reads == [1, 2]
 
 
-def medline(*pmids: int, deleted: int) -> bytes:
-    """A file of records, which ends by taking one back."""
-    records = (
-        f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID><Article><ArticleTitle>Of it.</ArticleTitle><Abstract>"
-        f"<AbstractText>{' '.join(sentence(pmid * 10 + k) for k in range(5))}</AbstractText></Abstract></Article>"
-        "</MedlineCitation></PubmedArticle>"
-        for pmid in pmids
-    )
-    end = f"<DeleteCitation><PMID>{deleted}</PMID></DeleteCitation></PubmedArticleSet>"
-    return gzip.compress(f'<?xml version="1.0"?><PubmedArticleSet>{"".join(records)}{end}'.encode())
-
-
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_record_is_taken_back_by_a_file_of_another_part(tmp_path, monkeypatch, workers):
     """Also by a file that was mended when a build had broken off at it: none is read before all have been looked at."""
@@ -221,52 +204,33 @@ def test_an_empty_source_is_told_after_reading_and_may_be_filled(two, tmp_path, 
     whole = b.read_bytes()
     b.write_bytes(gzip.compress(b'{"text": ""}\n'))
     out = tmp_path / "out"
-    with pytest.raises(DataError, match="source 'b' is empty"):
+    with pytest.raises(DataError, match="source 'b' gives no text"):
         build(mix, out)
     assert [stage.name for stage in (out / "work" / "logs").iterdir()] == ["passages"]
+    b.write_bytes(gzip.compress(b"\n"))
+    with pytest.raises(DataError, match="the file is empty"):
+        build(mix, out)
     b.write_bytes(whole)
     reads = count_reads(monkeypatch)
     assert build(mix, out)["sources"]["b"]["texts"] == 30
     assert reads == [1, 2]
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def garble(path: Path) -> None:
-    lines = gzip.decompress(path.read_bytes()).splitlines()
-    path.write_bytes(gzip.compress(b"\n".join([*lines[:3], b'{"text": "cut in the mid', *lines[4:]])))
-
-
-def shorten(path: Path) -> None:
-    lines = gzip.decompress(path.read_bytes()).splitlines()
-    path.write_bytes(gzip.compress(b"\n".join(lines[:-1])))
-
-
-@pytest.mark.parametrize("damage", [cut, empty, garble, shorten, Path.unlink])
-@pytest.mark.parametrize(("stage", "behind"), [("passages", "unique"), ("clean", "pack-tiny")])
-def test_what_a_stage_wrote_is_whole_or_told(two, tmp_path, monkeypatch, damage, stage, behind):
-    _, _, mix = two
-    out = tmp_path / "out"
-    manifest = build(mix, out)
-    whole = passages(out)
-    for name in ("unique", "clean", "pack-tiny")[("unique", "clean", "pack-tiny").index(behind) :]:
-        shutil.rmtree(out / "work" / "logs" / name)
-    shutil.rmtree(out / "packed")
-    file = out / "work" / stage / "00001.jsonl.gz"
-    damage(file)
-    with pytest.raises(DataError, match=re.escape(str(file))) as caught:
-        build(mix, out)
-    mark = re.search(r"[Dd]elete (\S+) and", str(caught.value))
-    assert mark is not None
-    Path(mark[1]).unlink()
-    assert build(mix, out) == manifest
-    assert passages(out) == whole
+def test_a_source_of_which_all_is_left_out_is_told_with_the_reasons(tmp_path):
+    record = {"id": "1", "title": "A study", "abstract": "Of it.", "categories": "hep-th"}
+    (tmp_path / "a.json").write_text(f"{json.dumps(record)}\n" * 1_200)
+    mix = write_mix(tmp_path, a={"path": str(tmp_path / "a.json"), "format": "arxiv", "parts": 2})
+    told = (
+        r"a\.json: source 'a' gives no text, all of it is left out: record_of_another_category 1,200\. "
+        r"Mend its options in the mix \(categories\) and give another --out, or "
+    )
+    with pytest.raises(DataError, match=told):
+        build(mix, tmp_path / "out")
+    empty = b'<?xml version="1.0"?><PubmedArticleSet></PubmedArticleSet>'
+    (tmp_path / "b.xml.gz").write_bytes(gzip.compress(empty))
+    mix = write_mix(tmp_path, b={"path": str(tmp_path / "b.xml.gz"), "format": "medline"})
+    with pytest.raises(DataError, match=r"source 'b' is empty\. Get it again"):
+        build(mix, tmp_path / "empty")
 
 
 @pytest.mark.slow
@@ -290,7 +254,7 @@ def test_a_worker_that_is_killed_ends_the_build_which_goes_on(tmp_path, monkeypa
         with pytest.raises(ConfigError, match=r"SIGKILL.*fewer --workers"):
             build(mix, out, workers=2)
     assert time.monotonic() - begun < 60
-    assert stages.done_tasks(out / "work", "passages") < {0, 1, 2, 3}
+    assert done_tasks(out / "work", "passages") < {0, 1, 2, 3}
     fresh = tmp_path / "fresh"
     assert build(mix, out, workers=2) == build(mix, fresh)
     assert passages(out) == passages(fresh)

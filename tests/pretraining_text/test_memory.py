@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import random
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -79,3 +82,42 @@ def test_memory_does_not_grow_with_the_source(tmp_path, monkeypatch):
     grown = {name: (large - small) / (many - few) for name, (_, small, large) in peaks.items()}
     assert grown.keys() == BYTES_OF_A_PASSAGE.keys()
     assert {name: grown[name] for name, allowed in BYTES_OF_A_PASSAGE.items() if grown[name] > allowed} == {}
+
+
+BUILD = """
+import sys
+from pathlib import Path
+import pytest
+from tests.pretraining_text.building import know_one_split
+from openmed.pretraining_text.build import build
+from openmed.pretraining_text.mix import Mix
+
+know_one_split(pytest.MonkeyPatch())
+build(Mix.read(sys.argv[1]), Path(sys.argv[2]))
+"""
+PEAK = """
+import os, subprocess, sys
+
+builder = subprocess.Popen([sys.executable, *sys.argv[1:]])
+_, status, usage = os.wait4(builder.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A process is charged with the memory of the one that it was started by, so a small one starts the build."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="no os.wait4 on this system")
+def test_the_peak_of_a_whole_build_grows_by_less_than_a_tenth(tmp_path):
+    """Of 0.2 MB of distinct texts and of ten times that, by one worker: all that the process holds."""
+    peaks = []
+    for number in (850, 8_500):
+        mix = many_texts(tmp_path / f"{number}", number)
+        command = [sys.executable, "-c", PEAK, "-c", BUILD, str(mix), str(tmp_path / f"{number}" / "out")]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TQDM_DISABLE": "1"})
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout))
+        source = json.loads((tmp_path / f"{number}" / "out" / "manifest.json").read_text())["sources"]["a"]
+        assert source["clean"] == number, "distinct texts, of a passage each"
+    assert (tmp_path / "850" / "a.jsonl").stat().st_size > 200_000
+    assert peaks[1] < 1.1 * peaks[0]

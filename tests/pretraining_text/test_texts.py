@@ -141,6 +141,13 @@ def test_documents_are_found_by_their_id(tmp_path):
     assert np.array_equal(loaded.hashes, index().hashes)
 
 
+def test_a_number_is_a_pubmed_id_in_some_corpora_alone():
+    texts = [(f"{corpus}/test", Document("1", TEST, group="7")) for corpus in ("jnlpba", "linnaeus_documents")]
+    assert ContaminationIndex.build(texts, ngram=8).find("other words", pmid="7") is None
+    found = ContaminationIndex.build([*texts, ("ncbi/dev", Document("1", TEST, group="7"))], ngram=8)
+    assert found.find("other words", pmid="7") == ("ncbi/dev", "document 7")
+
+
 def test_runs_that_chance_would_find_are_refused():
     with pytest.raises(ConfigError, match="common phrases"):
         index(ngram=2)

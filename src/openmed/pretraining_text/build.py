@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,16 @@ from openmed.errors import ConfigError, DataError
 from openmed.networks import BackboneSpec, load_tokenizer
 from openmed.pretraining_text.at_hand import bytes_at, check_at_hand, unpacked_bytes
 from openmed.pretraining_text.claim import claim
-from openmed.pretraining_text.evaluated import index_evaluated
-from openmed.pretraining_text.mix import MAX_TASKS, Mix
+from openmed.pretraining_text.done import done_tasks, forget_damaged, mark_of
+from openmed.pretraining_text.evaluated import came_later, index_evaluated
+from openmed.pretraining_text.mix import MAX_TASKS, Mix, Source
 from openmed.pretraining_text.packs import PACKED, BackbonePack
 from openmed.pretraining_text.shards import Packing
+from openmed.pretraining_text.sources import options_of
 from openmed.writers.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from openmed.pretraining_text.stages import Stage
     from openmed.pretraining_text.steps import Task
 
 MANIFEST = "manifest.json"
@@ -88,10 +91,14 @@ class _Build:
         from openmed.pretraining_text.manifest import make_manifest
         from openmed.pretraining_text.stages import PASSAGES, list_stages, pack_stage
 
+        has_work = self.work.is_dir()
         self.tasks, begun = self._claim()
+        if not has_work and (manifest := self._finished()) is not None:
+            return self._write(manifest)
+        self.work.mkdir(exist_ok=True)
         stages = list_stages(self.mix, self.tasks, self.work)
-        open_packs = [pack for pack in self.packs if not pack.is_done()]
         number = len(self.tasks)
+        open_packs = self._forget_damaged(stages)
         self.plan = [(stage.name, stage.tasks, stage.weight) for stage in stages]
         self.plan += [(pack.stage, number, PACK_WEIGHT) for pack in open_packs]
         finished = not open_packs and self._share() == 1 and (self.out / MANIFEST).is_file()
@@ -117,10 +124,38 @@ class _Build:
             )
             pack.write_index(number)
         names = [task.source.name for task in self.tasks]
-        manifest = make_manifest(self.mix, self.out, self.work, names, short=short, later=later)
+        return self._write(make_manifest(self.mix, self.out, self.work, names, short=short, later=later))
+
+    def _write(self, manifest: dict[str, Any]) -> dict[str, Any]:
         with atomic_path(self.out / MANIFEST) as temporary:
             temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return manifest
+
+    def _finished(self) -> dict[str, Any] | None:
+        """The manifest of a build of which all that was asked for is packed: it needs no work/. Else None."""
+        try:
+            manifest: dict[str, Any] = json.loads((self.out / MANIFEST).read_bytes())
+        except (OSError, ValueError):
+            return None
+        if all(pack.backbone in manifest["packed"] and pack.is_done() for pack in self.packs):
+            return manifest | {"came_later": came_later(self.out, self.work)}
+        return None
+
+    def _forget_damaged(self, stages: Sequence[Stage]) -> list[BackbonePack]:
+        """Unmark tasks of which a file was damaged that is yet to be read. Returns the packs with something to do."""
+        from openmed.pretraining_text.stages import CLEAN, REPORTED
+
+        open_packs: list[BackbonePack] = []
+        for pack in self.packs:
+            forget_damaged(self.work, pack.stage, REPORTED)
+            if len(done_tasks(self.work, pack.stage)) < len(self.tasks) or not pack.is_done():
+                open_packs.append(pack)
+        read = {CLEAN} if open_packs else set[str]()
+        for stage in reversed(stages):
+            forget_damaged(self.work, stage.name, None if stage.name in read else REPORTED)
+            if len(done_tasks(self.work, stage.name)) < stage.tasks:
+                read.update(stage.reads)
+        return open_packs
 
     def _run(self, stage: Any) -> None:
         from openmed.pretraining_text.progress import watched
@@ -132,8 +167,6 @@ class _Build:
 
     def _share(self) -> float:
         """How much of all there is to do is done, whenever it was done."""
-        from openmed.pretraining_text.stages import done_tasks
-
         done = sum(min(len(done_tasks(self.work, name)), number) * weight for name, number, weight in self.plan)
         return done / sum(number * weight for _, number, weight in self.plan)
 
@@ -152,14 +185,13 @@ class _Build:
 
     def _claim(self) -> tuple[list[Task], bool]:
         """The tasks of the first stage; whether any is done. Those not done leave nothing of what they once read."""
-        from openmed.pretraining_text.stages import DELETIONS, EXACT, PASSAGES, REMOVED, done_tasks, logs
+        from openmed.pretraining_text.stages import DELETIONS, EXACT, PASSAGES, REMOVED
         from openmed.pretraining_text.steps import Task
 
         done = done_tasks(self.work, PASSAGES)
         # Where more was made of what was read, it may be read again (work/ was deleted), but only the same.
         built_on = bool(done_tasks(self.work, EXACT)) or (self.out / PACKED).exists()
         parts = claim(self.mix, self.out, range(MAX_TASKS) if built_on else done)
-        self.work.mkdir(exist_ok=True)
         tasks = [
             Task(source, part, number)
             for source, number in zip(self.mix.sources, parts, strict=True)
@@ -168,15 +200,13 @@ class _Build:
         for rank in set(range(len(tasks))) - done:
             for folder in (PASSAGES, REMOVED):  # a task without passages writes no file
                 (self.work / folder / f"{rank:05d}.jsonl.gz").unlink(missing_ok=True)
-        for rank in done_tasks(self.work, DELETIONS):
-            found = self.work / DELETIONS / f"{rank:05d}.json"
-            if rank not in done or not found.is_file():  # its file may have been mended since
-                (logs(self.work, DELETIONS) / "completions" / f"{rank:05d}").unlink()
+        for rank in done_tasks(self.work, DELETIONS) - done:  # its file may have been mended since
+            mark_of(self.work, DELETIONS, rank).unlink()
         return tasks, built_on or bool(done)
 
     def _check_texts(self) -> None:
         """After reading: each source has texts. One that has none is read again when it is there."""
-        from openmed.pretraining_text.stages import PASSAGES, logs
+        from openmed.pretraining_text.stages import PASSAGES
 
         counts = self._counts()
         for source in self.mix.sources:
@@ -184,12 +214,8 @@ class _Build:
                 continue
             for rank, task in enumerate(self.tasks):
                 if task.source == source:
-                    (logs(self.work, PASSAGES) / "completions" / f"{rank:05d}").unlink(missing_ok=True)
-            raise DataError(
-                f"source {source.name!r} is empty",
-                path=source.place,
-                mend="get it again and give the same command, or leave it out and give another --out",
-            )
+                    mark_of(self.work, PASSAGES, rank).unlink(missing_ok=True)
+            raise _no_texts(source, counts[source.name]["left_out"])
 
     def _check_not_empty(self) -> None:
         if not sum(found["clean"] for found in self._counts().values()):
@@ -217,3 +243,17 @@ class _Build:
         from openmed.pretraining_text.report import source_counts
 
         return source_counts(self.work, [task.source.name for task in self.tasks], [])
+
+
+def _no_texts(source: Source, left_out: Mapping[str, int]) -> DataError:
+    """Args:
+    left_out: what was not taken, by reason.
+    """
+    again = "get it again and give the same command, or leave it out and give another --out"
+    if not left_out:
+        return DataError(f"source {source.name!r} is empty", path=source.place, mend=again)
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in left_out.items())
+    options = ", ".join(options_of(source.format))
+    chosen = f"mend its options in the mix ({options}) and give another --out, or " if options else ""
+    problem = f"source {source.name!r} gives no text, all of it is left out: {reasons}"
+    return DataError(problem, path=source.place, mend=chosen + again)

@@ -1,7 +1,7 @@
 """No passage that stands in the dev or test split of a NER corpus may be pre-trained on.
 
-An index holds a hash of every run of `ngram` words of those splits, of each shorter document as a whole, and the ids of
-their documents. A passage that shares one of these is contaminated.
+An index holds a hash of every run of `ngram` words of those splits, of each shorter document as a whole, and the PubMed
+ids of their documents. A passage that shares one of these is contaminated.
 
     index = ContaminationIndex.build(split_texts([("ncbi", "test"), ("s800", "dev")]), ngram=13)
     index.save(path); index = ContaminationIndex.load(path)
@@ -21,14 +21,15 @@ import numpy as np
 
 from openmed.corpora import SPLITS, CorpusSpec, corpus_names, is_here, load_spec, load_split
 from openmed.errors import ConfigError
+from openmed.pretraining_text.done import is_as_recorded, write_record
 from openmed.pretraining_text.normalise import normalise
-from openmed.pretraining_text.sources.corpus import CUSTOM
-from openmed.pretraining_text.sources.raw_text import pubmed_id
+from openmed.pretraining_text.sources.corpus import CUSTOM, pubmed_id
 from openmed.pretraining_text.words import ngram_hashes, words
 from openmed.spans import Document
 from openmed.writers.atomic import atomic_path
 
 EVALUATED = ("dev", "test")
+_RECORD = "record.json"
 SHORTEST = 7
 """Words of the shortest document that is looked for: fewer come together by chance."""
 
@@ -47,7 +48,7 @@ class ContaminationIndex:
     shorter: numbers of words of the documents that are shorter than a run.
     hashes: (num_runs,) uint64, sorted, distinct.
     owners: (num_runs,) int16, index into `splits` of the first split with the run.
-    documents: id of a document, the PubMed identifier where it is one -> index of its split.
+    documents: PubMed id of a document, where it has one -> index of its split.
     splits: "<corpus>/<split>".
     missing: corpora with a split that was not at hand.
     """
@@ -80,7 +81,8 @@ class ContaminationIndex:
         owners = [np.empty(0, np.int16)]
         for split, document in texts:
             owner = splits.setdefault(split, len(splits))
-            documents.setdefault(pubmed_id(document.group) or document.group, owner)
+            if pmid := pubmed_id(split.rpartition("/")[0], document.group):
+                documents.setdefault(pmid, owner)
             found = words(" ".join(normalise(document.text)))
             size = min(ngram, len(found))
             if size < SHORTEST:
@@ -119,6 +121,13 @@ class ContaminationIndex:
             names = ("ngram", "shorter", "documents", "splits", "missing")
             content = {name: getattr(self, name) for name in names}
             (temporary / "index.json").write_text(json.dumps(content), encoding="utf-8")
+            write_record(temporary / _RECORD, temporary, sorted(temporary.iterdir()))
+
+    @staticmethod
+    def is_whole(path: str | PathLike[str]) -> bool:
+        """Whether an index is there, every file as it was written; one of an earlier version has no record of that."""
+        folder, record = Path(path), Path(path) / _RECORD
+        return (folder / "index.json").is_file() and (not record.exists() or is_as_recorded(record, folder))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ContaminationIndex:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from openmed.corpora import load_spec
@@ -23,7 +23,7 @@ INDEX = "evaluated"
 def index_evaluated(
     out: Path, work: Path, *, ngram: int, begun: bool, finished: bool, say: Callable[[str], None]
 ) -> list[str]:
-    """Make the index of what is at hand, unless it is there. A build goes on with the splits that it was begun with.
+    """Make the index of what is at hand, unless it is there, whole. A build goes on with the splits it was begun with.
 
     Args:
         begun: whether passages were compared, which later ones must be with the same.
@@ -39,7 +39,9 @@ def index_evaluated(
     splits, missing = evaluated_splits()
     now = split_digests(splits)
     before = _begun_with(out, work)
-    later = [] if before is None else [split for split in now if before.get(split, "") not in (None, now[split])]
+    later = _later(before, now)
+    if not ContaminationIndex.is_whole(work / INDEX):
+        shutil.rmtree(work / INDEX, ignore_errors=True)
     if before is not None and not (work / INDEX).is_dir():
         later += sorted(before.keys() - now.keys())
     if later and begun:
@@ -60,6 +62,11 @@ def index_evaluated(
     return []
 
 
+def came_later(out: Path, work: Path) -> list[str]:
+    """`<corpus>/<split>` that came to this machine, or changed, after a build was begun."""
+    return _later(_begun_with(out, work), split_digests(evaluated_splits()[0]))
+
+
 def split_digests(splits: Iterable[tuple[str, str]]) -> dict[str, str]:
     """`<corpus>/<split>` -> digest of its files and of what chooses the split's documents among them."""
     return {f"{name}/{split}": split_digest(load_spec(name), split) for name, split in splits}
@@ -72,6 +79,10 @@ def _begun_with(out: Path, work: Path) -> dict[str, str | None] | None:
     if (work / INDEX).is_dir():
         return dict.fromkeys(ContaminationIndex.load(work / INDEX).splits)
     return None
+
+
+def _later(before: Mapping[str, str | None] | None, now: Mapping[str, str]) -> list[str]:
+    return [] if before is None else [split for split in now if before.get(split, "") not in (None, now[split])]
 
 
 def _by_corpus(splits: Iterable[str]) -> str:

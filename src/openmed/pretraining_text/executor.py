@@ -1,6 +1,6 @@
 """Runs the tasks of a stage, in processes of their own where there are several workers.
 
-Executor(pipeline, tasks=13, workers=2, logging_dir="...", preload="openmed.pretraining_text.stages").run()
+Executor(pipeline, tasks=13, workers=2, logging_dir="...", preload="openmed...stages", mark_done=mark).run()
 
 datatrove's own executor has a pool that waits for ever when one of its processes is killed, as the system does with the
 largest when the memory runs out. Here the end of a process is the end of its pipe, which is noticed at once: a worker's
@@ -13,7 +13,7 @@ import os
 import signal
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from threading import Thread
 from typing import Any
@@ -27,15 +27,21 @@ from openmed.errors import ConfigError
 
 
 class Executor(LocalPipelineExecutor):
-    """datatrove's (its marks, statistics and logs of each task), silent: progress and errors are told by who builds.
+    """datatrove's (its statistics and logs of each task), silent: progress and errors are told by who builds.
 
     Args:
         preload: the module that the server from which processes are forked imports once, not each process anew.
+        mark_done: called with the number of a task that is done, by who did it.
     """
 
-    def __init__(self, pipeline: list[Any], *, preload: str, **settings: Any) -> None:
+    def __init__(self, pipeline: list[Any], *, preload: str, mark_done: Callable[[int], None], **settings: Any) -> None:
         super().__init__(pipeline, **settings)
         self.preload = preload
+        self.mark_done = mark_done
+
+    def mark_rank_as_completed(self, rank: int) -> None:
+        """When all that the task wrote is written, its statistics too."""
+        self.mark_done(rank)
 
     def run(self) -> None:
         """Do what is not done yet. The first error ends all.

@@ -25,8 +25,6 @@ from openmed.pretraining_text.sources import list_files
 from openmed.pretraining_text.sources.corpus import SPLIT
 
 PROGRAMS = ("openmed-ner", "datatrove", "tokenizers")
-LARGE = 100_000_000
-"""Bytes of a file from which on its digest is left out: reading it all would take long."""
 
 
 def make_manifest(
@@ -81,9 +79,8 @@ def _of_files(place: Path) -> list[dict[str, Any]]:
     files = list_files(place)
     described: list[dict[str, Any]] = []
     for file in files:
-        size = bytes_at(file)
         name = file.relative_to(place).as_posix() if place.is_dir() else file.name
-        described.append({"name": name, "bytes": size} | ({"digest": identity(file)} if size < LARGE else {}))
+        described.append({"name": name, "bytes": bytes_at(file), "digest": identity(file)})
     return described
 
 

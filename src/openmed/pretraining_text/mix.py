@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ import yaml
 
 from openmed.corpora import CorpusSpec, data_folder
 from openmed.errors import ConfigError, nearest
+from openmed.pretraining_text.forms import MIX_FORMS, NEAR_FORMS, PASSAGE_FORMS, SOURCE_FORMS, Forms, checked
 from openmed.pretraining_text.sources import SOURCES, list_files
 from openmed.pretraining_text.sources.corpus import CORPUS, corpus_spec
 
@@ -175,7 +176,7 @@ class Mix:
         """Read a YAML.
 
         Raises:
-            ConfigError: no such file, no YAML, an unknown or missing key.
+            ConfigError: no such file, no YAML, an unknown or missing key, a value of another form, what a mix refuses.
         """
         try:
             content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -183,17 +184,20 @@ class Mix:
             raise ConfigError(f"{path} cannot be read ({error.strerror})", mend="give a mix's YAML") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
-        if not isinstance(content, dict):
-            raise ConfigError(f"{path} holds no mapping", mend="see conf/pretrain_text/at_hand.yaml")
-        sources = tuple(_make(Source, entry, "sources") for entry in content.pop("sources", None) or ())
-        parts = {
-            key: _make(kind, content.pop(key), key)
-            for key, kind in (("passage", PassageSpec), ("near_duplicates", NearDuplicates))
-            if key in content
-        }
-        if "backbones" in content:
-            content["backbones"] = tuple(content["backbones"])
-        return _make(cls, {**content, "sources": sources, **parts}, "the mix")
+        given = checked(content, MIX_FORMS, str(path))
+        given["sources"] = tuple(
+            _make(Source, entry, SOURCE_FORMS, f"entry {number} of sources in {path}")
+            for number, entry in enumerate(given.get("sources", ()), start=1)
+        )
+        for key, kind, forms in (
+            ("passage", PassageSpec, PASSAGE_FORMS),
+            ("near_duplicates", NearDuplicates, NEAR_FORMS),
+        ):
+            if key in given:
+                given[key] = _make(kind, given[key], forms, f"{key} in {path}")
+        if "backbones" in given:
+            given["backbones"] = tuple(given["backbones"])
+        return _made(cls, given, MIX_FORMS, str(path))
 
     def num_parts(self) -> list[int]:
         """In how many parts each source is read.
@@ -220,15 +224,16 @@ class Mix:
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
 
 
-def _make(kind: type[T], values: Any, where: str) -> T:
-    """A dataclass of a mapping, refusing unknown and missing keys."""
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: {values!r} is no mapping")
-    known = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"unknown key {key!r} in {where}", mend=nearest(str(key), known))
+def _make(kind: type[T], values: Any, forms: Forms, where: str) -> T:
+    return _made(kind, checked(values, forms, where), forms, where)
+
+
+def _made(kind: type[T], given: Mapping[str, Any], forms: Forms, where: str) -> T:
+    """A dataclass of what is given, if that is all it needs."""
+    for entry in fields(kind):  # pyright: ignore[reportArgumentType]
+        if entry.name not in given and entry.default is MISSING and entry.default_factory is MISSING:
+            raise ConfigError(f"{where} lacks {entry.name!r}", mend=f"write {forms[entry.name][1]}")
     try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}", mend="see conf/pretrain_text/at_hand.yaml") from error
+        return kind(**given)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error.problem}", mend=error.mend) from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmed.errors import DataError
+from openmed.pretraining_text.done import done_tasks, mark_of
 from openmed.pretraining_text.packed import INDEX, PackedIndex, verify
 from openmed.pretraining_text.shards import Packing, Shard, is_whole, read_description
 
@@ -48,12 +49,10 @@ class BackbonePack:
 
         The index goes first: none may stand beside shards that it does not describe.
         """
-        from openmed.pretraining_text.stages import logs
-
         (self.folder / INDEX).unlink(missing_ok=True)
-        for mark in (logs(self.work, self.stage) / "completions").glob("*"):
-            if not all(is_whole(self.folder, f"{split}-{mark.name}", self.packing) for split in SPLITS):
-                mark.unlink()
+        for rank in done_tasks(self.work, self.stage):
+            if not all(is_whole(self.folder, f"{split}-{rank:05d}", self.packing) for split in SPLITS):
+                mark_of(self.work, self.stage, rank).unlink()
 
     def write_index(self, num_tasks: int) -> None:
         """Say that the folder is whole.

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openmed.pretraining_text.stages import REMOVED, statistics
+from openmed.pretraining_text.done import statistics
+from openmed.pretraining_text.stages import REMOVED
 from openmed.pretraining_text.steps import PASSAGES, TEXTS, TOKENS
 
 EXAMPLES = 2

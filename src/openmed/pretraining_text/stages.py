@@ -9,7 +9,8 @@
     clean        drop the others; draw each passage's chance
     pack-<name>  tokenise for a backbone
 
-A task that is done is marked as such by datatrove and never done again; what a killed task left is written over.
+A task that is done is marked as such and never done again, unless what it wrote is damaged before it is read
+(openmed.pretraining_text.done); what a killed task left is written over.
 
     stages = list_stages(mix, tasks, work)
     run_stage(stages[0], work, workers=2)
@@ -22,6 +23,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ from datatrove.pipeline.dedup.minhash import (
 from datatrove.pipeline.filters import GopherQualityFilter
 from datatrove.pipeline.writers import JsonlWriter
 
-from openmed.errors import DataError
+from openmed.pretraining_text.done import damaged, logs, mark_done, steps_counted
 from openmed.pretraining_text.evaluated import INDEX
 from openmed.pretraining_text.executor import Executor
 from openmed.pretraining_text.mix import Mix
@@ -59,9 +61,14 @@ from openmed.pretraining_text.words import words
 DELETIONS = "deletions"
 PASSAGES = "passages"
 EXACT = "exact"
+UNIQUE = "unique"
+BUCKETS = "buckets"
+CLUSTERS = "clusters"
 CLEAN = "clean"
 REMOVED = "contaminated"
 CHANCES = "chances"
+REPORTED = ("logs", REMOVED, CHANCES)
+"""Folders that the manifest is made of, each time."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +77,16 @@ class Stage:
     pipeline: makes the steps anew.
     tasks: how many.
     weight: of one task, roughly in seconds, for a forecast.
+    reads: the stages whose files it reads.
+    writes: patterns of the files of a task, as `openmed.pretraining_text.done.mark_done`.
     """
 
     name: str
     pipeline: Callable[[], list[Any]]
     tasks: int
     weight: float
+    reads: Sequence[str] = ()
+    writes: Sequence[str] = ()
 
 
 def text_key(document: Document) -> str:
@@ -106,40 +117,48 @@ def list_stages(mix: Mix, tasks: Sequence[Task], work: Path) -> list[Stage]:
             ExactDedupSignature(at("exact"), exact),
         ]
 
-    deletions = [Stage(DELETIONS, lambda: [FindDeletions(tasks, work / DELETIONS)], number, 1)]
+    def unique() -> list[Any]:
+        return [
+            written(PASSAGES),
+            ExactDedupFilter(at("equal"), exact),
+            JsonlWriter(at(UNIQUE)),
+            Signatures(at("signatures"), minhash),
+        ]
+
+    def clean() -> list[Any]:
+        return [
+            written(UNIQUE),
+            MinhashDedupFilter(at("near")),
+            JsonlWriter(at(CLEAN)),
+            Draw(work / CHANCES, mix.seed),
+        ]
+
+    def of_task(*folders: str) -> tuple[str, ...]:
+        return tuple(f"{folder}/{{rank}}.*" for folder in folders)
+
+    deletions = Stage(DELETIONS, lambda: [FindDeletions(tasks, work / DELETIONS)], number, 1, writes=of_task(DELETIONS))
     return [
-        *(deletions if any(source.format == MEDLINE for source in mix.sources) else []),
-        Stage(PASSAGES, passages, number, 6),
-        Stage(EXACT, lambda: [ExactFindDedups(at("exact"), at("equal"), exact)], 1, 2),
+        *([deletions] if any(source.format == MEDLINE for source in mix.sources) else []),
+        Stage(PASSAGES, passages, number, 6, [DELETIONS], of_task(PASSAGES, REMOVED, "exact/*")),
+        Stage(EXACT, lambda: [ExactFindDedups(at("exact"), at("equal"), exact)], 1, 2, [PASSAGES], ["equal/*/*"]),
+        Stage(UNIQUE, unique, number, 3, [PASSAGES, EXACT], of_task(UNIQUE, "signatures/*")),
         Stage(
-            "unique",
-            lambda: [
-                written(PASSAGES),
-                ExactDedupFilter(at("equal"), exact),
-                JsonlWriter(at("unique")),
-                Signatures(at("signatures"), minhash),
-            ],
-            number,
-            3,
-        ),
-        Stage(
-            "buckets",
+            BUCKETS,
             lambda: [MinhashDedupBuckets(at("signatures"), at("buckets"), config=minhash)],
             near.buckets,
             1,
+            [UNIQUE],
+            ["buckets/{rank}_*"],
         ),
-        Stage("clusters", lambda: [MinhashDedupCluster(at("buckets"), at("near"), config=minhash)], 1, 1),
         Stage(
-            CLEAN,
-            lambda: [
-                written("unique"),
-                MinhashDedupFilter(at("near")),
-                JsonlWriter(at(CLEAN)),
-                Draw(work / CHANCES, mix.seed),
-            ],
-            number,
+            CLUSTERS,
+            lambda: [MinhashDedupCluster(at("buckets"), at("near"), config=minhash)],
             1,
+            1,
+            [BUCKETS],
+            ["near/*"],
         ),
+        Stage(CLEAN, clean, number, 1, [UNIQUE, CLUSTERS], of_task(CLEAN, CHANCES)),
     ]
 
 
@@ -148,7 +167,7 @@ def pack_stage(mix: Mix, tasks: Sequence[Task], work: Path, **settings: Any) -> 
     name = f"pack-{settings['backbone']}"
     reader = _OwnFile(work, CLEAN)
     pack = Pack(heldout_fraction=mix.heldout_fraction, seed=mix.seed, **settings)
-    return Stage(name, lambda: [reader, pack], len(tasks), 2)
+    return Stage(name, lambda: [reader, pack], len(tasks), 2, [CLEAN])
 
 
 def run_stage(stage: Stage, work: Path, *, workers: int) -> None:
@@ -164,27 +183,8 @@ def run_stage(stage: Stage, work: Path, *, workers: int) -> None:
         workers=min(workers, stage.tasks),
         logging_dir=str(logs(work, stage.name)),
         preload=__name__,
+        mark_done=partial(mark_done, work, stage.name, stage.writes),
     ).run()
-
-
-def logs(work: Path, stage: str) -> Path:
-    """Where datatrove keeps a stage's marks and statistics."""
-    return work / "logs" / stage
-
-
-def done_tasks(work: Path, stage: str) -> set[int]:
-    """Tasks of the stage that are done."""
-    folder = logs(work, stage) / "completions"
-    return {int(mark.name) for mark in folder.iterdir()} if folder.is_dir() else set()
-
-
-def statistics(work: Path, stage: str) -> Iterator[tuple[int, str, str, int]]:
-    """(task, step, what, total) of all that a stage's steps counted."""
-    for file in sorted((logs(work, stage) / "stats").glob("*.json")):
-        for step in json.loads(file.read_text(encoding="utf-8")):
-            for what, counted in step["stats"].items():
-                total = counted["total"] if isinstance(counted, dict) else counted
-                yield int(file.stem), step["name"], what, int(total)
 
 
 class _OwnFile(PipelineStep):
@@ -212,20 +212,14 @@ class _OwnFile(PipelineStep):
                         yield Document(**json.loads(line))
                         num_found += 1
         except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
-            raise self._damaged(path, rank, str(error) or type(error).__name__) from error
+            raise damaged(self.work, self.stage, rank, path, str(error) or type(error).__name__) from error
         if num_found != num_written:
-            raise self._damaged(path, rank, f"{num_found} of {num_written} passages")
+            raise damaged(self.work, self.stage, rank, path, f"{num_found} of {num_written} passages")
 
     def _num_written(self, rank: int) -> int:
-        statistics = logs(self.work, self.stage) / "stats" / f"{rank:05d}.json"
-        steps = json.loads(statistics.read_text(encoding="utf-8"))
+        steps = steps_counted(self.work, self.stage, rank)
         (counts,) = (step["stats"] for step in steps if step["name"].startswith(JsonlWriter.type))
         return counts.get("total", 0)
-
-    def _damaged(self, path: Path, rank: int, what: str) -> DataError:
-        mark = logs(self.work, self.stage) / "completions" / f"{rank:05d}"
-        mend = f"delete {mark} and give the same command again: what the file held is made anew"
-        return DataError(f"what an earlier stage wrote is damaged ({what})", path=path, mend=mend)
 
 
 class _Quality(GopherQualityFilter):

@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from tests.pretraining_text.building import know_corpus, long_texts, write_corpus
 
-from openmed.corpora import load_spec, load_split
+from openmed.corpora import corpus_names, load_spec, load_split
 from openmed.pretraining_text import sources as sources_module
 from openmed.pretraining_text.sources import RawText, read_part, read_source
-from openmed.pretraining_text.sources.raw_text import pubmed_id
+from openmed.pretraining_text.sources.corpus import BY_PUBMED_ID, pubmed_id
 
 
 def test_the_training_texts_are_given_as_they_are_and_no_other():
@@ -41,16 +41,32 @@ def test_what_has_no_text_is_counted_and_annotations_do_not_matter(tmp_path, mon
     know_corpus(monkeypatch, train, ids=lists, types={"U": "U"}, other_types="drop")
     losses: Counter[str] = Counter()
     texts = list(read_source("mine", format="corpus", losses=losses))
-    assert texts == [RawText("mine:1", "A cold.", "1"), RawText("mine:PMID-2", "A\nfever. ", "2")]
+    assert texts == [RawText("mine:1", "A cold."), RawText("mine:PMID-2", "A\nfever. ", "2")]
     assert losses == {"record_without_text": 1, "id_not_found": 1}
 
 
 @pytest.mark.parametrize(
-    ("group", "pmid"),
-    [("123", "123"), ("PMID-123", "123"), ("PMC-123-sec-07", None), ("demo-001", None), ("PMID-", None), ("", None)],
+    ("corpus", "group", "pmid"),
+    [
+        ("ncbi", "9288106", "9288106"),
+        ("bc5cdr_chem_documents", "8701013", "8701013"),
+        ("s800_560_documents", "20139281", "20139281"),
+        ("jnlpba_documents", "20216392", None),
+        ("linnaeus", "1036069", None),
+        ("mine", "123", None),
+        ("mine", "PMID-123", "123"),
+        ("ncbi", "PMC-123-sec-07", None),
+        ("ncbi", "test#1", None),
+        ("ncbi", "PMID-", None),
+        ("ncbi", "", None),
+    ],
 )
-def test_a_pubmed_id_is_digits(group, pmid):
-    assert pubmed_id(group) == pmid
+def test_a_pubmed_id_is_digits_that_the_corpus_means_so(corpus, group, pmid):
+    assert pubmed_id(corpus, group) == pmid
+
+
+def test_what_is_named_by_pubmed_ids_are_corpora():
+    assert set(corpus_names()) >= BY_PUBMED_ID
 
 
 @pytest.mark.parametrize("parts", [1, 3, 7])

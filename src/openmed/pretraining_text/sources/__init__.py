@@ -34,6 +34,7 @@ __all__ = [
     "deletions_of_part",
     "files_of_part",
     "list_files",
+    "options_of",
     "read_part",
     "read_source",
 ]
@@ -98,10 +99,16 @@ def read_part(
     if format not in SOURCES:
         raise ConfigError(f"unknown format of text {format!r}", mend=nearest(format, SOURCES))
     options = options or {}
-    known = inspect.signature(SOURCES[format]).parameters.keys() - {"path", "losses", "deleted"}
-    for option in sorted(options.keys() - known):
+    known = options_of(format)
+    for option in sorted(options.keys() - set(known)):
         raise ConfigError(f"format {format!r} has no option {option!r}", mend=nearest(option, known))
     return _texts(path, part, parts, format, Counter() if losses is None else losses, options, deleted)
+
+
+def options_of(format: str) -> list[str]:
+    """Names of the options of a format's reader, in the order of its parameters."""
+    parameters = inspect.signature(SOURCES[format]).parameters
+    return [name for name in parameters if name not in ("path", "losses", "deleted")]
 
 
 def deletions_of_part(path: str | PathLike[str], part: int, parts: int) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 _BREAK = re.compile(r"[ \t]*(?:\r\n?|\n)[ \t\r\n]*")
 _LINE_END = re.compile(r"\r\n?|\n")
-_PUBMED_ID = re.compile(r"(?:PMID-)?([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,6 @@ def paragraphs(text: str, opening: re.Pattern[str] | None = None) -> list[str]:
             found.append([stripped])
             is_open = True
     return [" ".join(lines) for lines in found]
-
-
-def pubmed_id(group: str) -> str | None:
-    """The PubMed identifier that a NER corpus names a document by, in digits: "123" of "123" and of "PMID-123"."""
-    found = _PUBMED_ID.fullmatch(group)
-    return found[1] if found else None
 
 
 def unwrapped(text: str) -> str:
