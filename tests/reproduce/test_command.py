@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from openmed.cli.app import app
 from openmed.errors import ConfigError, DataError
-from openmed.reproduce import run as run_module
-from openmed.reproduce.keys import cell_keys
-from openmed.reproduce.plan import Plan
-from openmed.reproduce.run import read_results
+from openmed.pretraining_text.mix import Mix
+from openmed.reproduce.keys import Lack, cell_keys
+from openmed.reproduce.plan import Plan, plan_names
+from openmed.reproduce.results import read_results
 
 EMPTY, UNEVEN = (base64.b64encode(zlib.compress(content)).decode() for content in (b"", b"1234"))
 NAMES = ("ner/tiny/none/demo/1", "ner/tiny/none/demo/2")
@@ -184,16 +184,9 @@ def test_a_corpus_that_is_not_at_hand_is_shown_so_in_the_plan(partly):
     ]
 
 
-def test_all_but_the_corpus_that_is_not_at_hand_is_done(partly, monkeypatch):
-    ran = []
-
-    def write(cell, overrides, keys, out, done, place):
-        ran.append(cell.name)
-        done[cell.name] = {**whole(), "key": keys[cell.name]}
-
-    monkeypatch.setattr(run_module, "_run_and_keep", write)
+def test_all_but_the_corpus_that_is_not_at_hand_is_done(partly, trainings):
     shown = CliRunner().invoke(app, ["reproduce", *map(str, partly)])
-    assert ran == ["ner/tiny/none/demo/1"]
+    assert [arguments["dataset"] for arguments in trainings.arguments] == ["demo"]
     assert "data not at hand" in shown.stdout
     assert (shown.exit_code, type(shown.exception)) == (1, DataError)
     told = "left out, for what they need is not at hand: 1 run .ner/tiny/none/jnlpba_documents/1: .*not here"
@@ -201,6 +194,20 @@ def test_all_but_the_corpus_that_is_not_at_hand_is_done(partly, monkeypatch):
     table = invoke(*partly, "--table")
     assert table.exit_code == 0
     assert "data not at hand" in table.stdout
+
+
+def test_records_whose_corpus_is_not_at_hand_stay_in_the_tables_of_a_run(partly, tmp_path, trainings):
+    """They were published; that nobody can check them here is no reason to drop them."""
+    absent, markdown = "ner/tiny/none/jnlpba_documents/1", tmp_path / "table.md"
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"cells": {absent: whole()}}))
+    shown = CliRunner().invoke(app, ["reproduce", *map(str, partly), f"--results={results}", f"--markdown={markdown}"])
+    assert type(shown.exception) is DataError, "it was left out all the same"
+    after_the_run = markdown.read_text().split("\n", 4)[-1]
+    assert f"| jnlpba\\_documents | {100 * whole()['dev']['f1']:.1f} (one seed) |" in after_the_run
+    assert "1 of the runs above stand as the results file has them" in after_the_run
+    invoke(*partly, "--table", f"--results={results}", f"--markdown={markdown}")
+    assert markdown.read_text().split("\n", 4)[-1] == after_the_run
 
 
 def test_a_table_of_runs_whose_text_is_not_at_hand_says_that_they_are_not_checked(own, tmp_path):
@@ -220,6 +227,35 @@ def test_a_table_of_runs_whose_text_is_not_at_hand_says_that_they_are_not_checke
     told = " ".join(invoke(own, "--table", "--results", results).stdout.split())
     assert "1 of the runs above" in told
     assert "text not packed" in told, "of its tagger, which the file does not have"
+
+
+@pytest.mark.parametrize("name", [name for name in plan_names() if name != "paper"])
+def test_the_command_that_packs_the_text_of_a_plan_is_whole(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lacking: dict[str, Lack] = {}
+    cell_keys(Plan.read(name), set(), lacking=lacking)
+    mixes = {"dapt/minilm/at_hand": ("at_hand", "outputs/pretrain_text")}
+    assert lacking
+    for cell, lack in lacking.items():
+        *command, mix, out, folder, backbone, minilm = shlex.split(lack.error.mend or "")
+        wanted, place = mixes.get(cell, ("near_tasks", "outputs/near_tasks"))
+        assert command == ["openmed", "pretrain-text", "build"]
+        assert Mix.read(Path(mix)).name == wanted
+        assert (out, folder, backbone, minilm) == ("--out", place, "--backbone", "minilm")
+
+
+def test_a_mix_of_ones_own(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encoders = "{none: {}, lora: {overrides: ['dataset.folder=my text']}}"
+    own.write_text(own.read_text().replace("{none: {}}", encoders) + "text: my mix.yaml\n")
+    with pytest.raises(ConfigError, match=r"my plan.yaml: plan 'mine': there is no text 'my mix.yaml'.*a YAML's path"):
+        invoke(own, "--plan")
+    Path("my mix.yaml").touch()
+    with pytest.raises(DataError, match=r"build 'my mix.yaml' --out 'my text' --backbone tiny"):
+        invoke(own)
+    own.write_text(own.read_text().replace("my mix.yaml", "near_task"))
+    with pytest.raises(ConfigError, match=r"there is no text 'near_task'. Did you mean 'near_tasks'"):
+        invoke(own, "--plan")
 
 
 def test_text_that_is_not_packed_is_told_with_its_command(own, tmp_path):

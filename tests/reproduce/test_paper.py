@@ -94,6 +94,16 @@ def test_an_empty_place_is_never_filled_from_elsewhere():
     assert rows_of(plan(), untested)["demo"].state == "not scored on test"
 
 
+def test_a_run_whose_text_is_not_packed_is_not_said_to_be_another(tmp_path):
+    """Nobody can tell here: its encoder's text decides, and is not at hand."""
+    encoders = {"none": None, "lora": {"overrides": [f"dataset.folder={tmp_path}"]}}
+    wanted = plan(corpora=["demo"], encoders=encoders)
+    found = done(plan())
+    found |= {f"ner/tiny/lora/demo/{seed}": found["ner/tiny/none/demo/1"] for seed in (1, 2)}
+    none, lora = paper_rows(wanted, check(wanted, found))
+    assert (none.state, lora.state) == ("", UNKNOWN)
+
+
 def test_clean_scores_that_are_not_there_are_not_made_up():
     assert rows_of(plan(), done(plan(), clean=None))["demo"].removed is None
     nothing = rows_of(plan(), done(plan(), clean={**WITH_CLEAN, "f1": None}))["demo"]

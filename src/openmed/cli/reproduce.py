@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,9 +47,11 @@ def reproduce(
     """Pre-train encoders, train taggers on them, compare; skip what is done already.
 
     A corpus that is not at hand keeps the others from nothing: its runs are left out, named, and the exit code is 1.
+    Ctrl-C and SIGTERM let the training save and leave (a second one at once); the same command goes on.
     """
     from openmed.reproduce import Plan, carry_out, cell_keys, read_results, tables
     from openmed.reproduce.keys import Lack, is_done, told
+    from openmed.reproduce.results import with_unchecked
 
     wanted = _changed(Plan.read(plan), backbones, corpora, encoders, seeds)
     given = {"backbones": backbones, "corpora": corpora, "encoders": encoders, "seeds": seeds}
@@ -56,29 +59,32 @@ def reproduce(
     out = out or Path("outputs") / "reproduce" / wanted.name
     place = results or out / "results.json"
     if show_plan:
-        _show_plan(wanted, place, as_json=as_json)
+        _show_plan(wanted, out, place, as_json=as_json)
         return
     outcomes: dict[str, Any] = {}
-    unchecked: list[str] = []
     lacking: dict[str, Lack] = {}
     if not table:
-        outcomes = carry_out(wanted, out, results=place, tell=lambda line: print(line, flush=True), lacking=lacking)
-    elif not wanted.reported:
-        keys, found = cell_keys(wanted, lacking=lacking), read_results(place)
-        outcomes = {name: found[name] for name in keys if is_done(found, name, keys)}
-        unchecked = [name for name in lacking if name in found]
-        outcomes |= {name: found[name] for name in unchecked}
-        lacking = {name: lack for name, lack in lacking.items() if name not in found}
+        outcomes = carry_out(wanted, out, results=place, tell=_tell, lacking=lacking)
+    found = read_results(place)
     command = _command(plan, given)
     if wanted.reported:
-        answer, sections = _paper(wanted, plan, place)
+        answer, sections = _paper(wanted, plan, found)
         command += " --table" if table else ""
     else:
-        answer, sections = outcomes, tables(wanted, outcomes, lacking)
+        if table:
+            keys = cell_keys(wanted, lacking=lacking)
+            outcomes = {name: found[name] for name in keys if is_done(found, name, keys)}
+        answer, unchecked = with_unchecked(outcomes, found, lacking)
+        sections = tables(wanted, answer, {name: lack for name, lack in lacking.items() if name not in answer})
         sections += [_not_checked(unchecked)] if unchecked else []
     _show(wanted, sections, answer, command, markdown=markdown, as_json=as_json)
     if not table and (error := told(lacking)):
         raise error
+
+
+def _tell(line: str) -> None:
+    """Progress, on standard error: what is asked for is on the other."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _changed(plan: Plan, backbones: str | None, corpora: str | None, encoders: str | None, seeds: int | None) -> Plan:
@@ -99,20 +105,24 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(","))
 
 
-def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
-    """Each cell, whether it is done, and what it took, or what its like took."""
+def _show_plan(plan: Plan, out: Path, place: Path, *, as_json: bool) -> None:
+    """Each cell, whether it is done or done again for its encoder, and what it took, or what its like took."""
     from rich.console import Console
     from rich.table import Table
 
-    from openmed.reproduce.keys import Lack, cell_keys, is_done, told
-    from openmed.reproduce.run import forecast, read_results
+    from openmed.reproduce.forecast import forecast
+    from openmed.reproduce.keys import Lack, cell_keys, told
+    from openmed.reproduce.results import read_results
+    from openmed.reproduce.run import to_do
 
     lacking: dict[str, Lack] = {}
     done, keys = read_results(place), cell_keys(plan, lacking=lacking)
+    again = {cell.name: again for cell, again in to_do(plan, done, keys, out)}
     rows = [
         {
             "cell": name,
-            "done": is_done(done, name, keys),
+            "done": name not in lacking and name not in again,
+            "again": again.get(name, False),
             "lacking": lacking[name].state if name in lacking else None,
             "seconds": seconds,
         }
@@ -124,7 +134,8 @@ def _show_plan(plan: Plan, place: Path, *, as_json: bool) -> None:
     table = Table("run", "state", "minutes", title=f"{plan.name}: {len(rows)} runs", title_justify="left")
     for row in rows:
         minutes = "?" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}"
-        table.add_row(row["cell"], "done" if row["done"] else row["lacking"] or "open", minutes)
+        state = "open: its encoder is gone" if row["again"] else "open"
+        table.add_row(row["cell"], "done" if row["done"] else row["lacking"] or state, minutes)
     console = Console()
     console.print(table)
     if error := told(lacking):
@@ -147,11 +158,10 @@ def _command(plan: str, given: Mapping[str, Any]) -> str:
     return shlex.join(["openmed", "reproduce", plan, *options])
 
 
-def _paper(plan: Plan, name: str, place: Path) -> tuple[list[dict[str, Any]], list[Section]]:
+def _paper(plan: Plan, name: str, found: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Section]]:
     from openmed.reproduce.paper import check, paper_rows, paper_sections
-    from openmed.reproduce.run import read_results
 
-    rows = paper_rows(plan, check(plan, read_results(place)))
+    rows = paper_rows(plan, check(plan, dict(found)))
     return [asdict(row) for row in rows], paper_sections(plan, rows, name)
 
 

@@ -21,6 +21,7 @@ class Cell:
         kind: "dapt" or "ner".
         overrides: all of them but the folder and, where there is a parent, `backbone.weights`.
         parent: name of the cell whose encoder it starts from.
+        text: of a pre-training, the mix that the text it reads is built by, as the plan names it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Cell:
     corpus: str | None = None
     seed: int = 1
     parent: str | None = None
+    text: str | None = None
 
 
 def list_cells(plan: Plan) -> list[Cell]:
@@ -42,7 +44,8 @@ def list_cells(plan: Plan) -> list[Cell]:
             if encoder.overrides is not None:
                 overrides = ("module=dapt", f"backbone={backbone}", *plan.pretrain, *encoder.overrides)
                 start = pretrained[encoder.start].name if encoder.start else None
-                pretrained[name] = Cell(f"{DAPT}/{backbone}/{name}", DAPT, backbone, name, overrides, parent=start)
+                label, text = f"{DAPT}/{backbone}/{name}", encoder.text or plan.text
+                pretrained[name] = Cell(label, DAPT, backbone, name, overrides, parent=start, text=text)
         cells += pretrained.values()
         parents = {
             name: pretrained[encoder.of or name].name

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,17 @@ from openmed.errors import ConfigError, DataError, OpenMedError
 from openmed.pretraining_text.packed import INDEX
 from openmed.pretraining_text.packs import PACKED
 from openmed.reproduce.cells import DAPT, NER, Cell, list_cells
-from openmed.reproduce.plan import Plan
+from openmed.reproduce.plan import Plan, mix_file
 from openmed.training.compose import compose
 from openmed.training.friendly import explain
 from openmed.training.result import config_digest
 
+OUTCOME_VERSION = 1
+"""Raise it with a change of code after which the same settings and data give other outcomes, beyond chance: a mistake
+mended in training, scoring or the making of windows, say. All that was done before then counts as not done, so a change
+of speed, wording or the last digit is no reason. Nor is the hardware in a key, and with it the precision that
+`trainer.precision=auto` takes: records tell what they were made on.
+"""
 NO_DATA = "data not at hand"
 NO_TEXT = "text not packed"
 
@@ -81,7 +88,9 @@ def cell_keys(
                 raise lack.error
             without[cell.name] = lack
             continue
-        parts = [config_digest(config), data, parent]
+        parts: list[Any] = [config_digest(config), data, parent]
+        if OUTCOME_VERSION > 1:  # keys of the first one have none
+            parts.append(OUTCOME_VERSION)
         keys[cell.name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     if lacking is not None:
         lacking |= without
@@ -131,10 +140,13 @@ def _text(cell: Cell, config: Any) -> dict[str, str] | Lack:
     index = Path(config.dataset.folder).expanduser() / PACKED / cell.backbone / INDEX
     if index.is_file():
         return {INDEX: hashlib.sha256(index.read_bytes()).hexdigest()}
+    mix, here = mix_file(cell.text) if cell.text else Path("MIX.yaml"), Path.cwd()
+    typed = str(mix.relative_to(here) if mix.is_relative_to(here) else mix)
+    options = ["--out", config.dataset.folder, "--backbone", cell.backbone]
     error = DataError(
         f"no text is packed for backbone={cell.backbone}",
         path=index,
-        mend=f"openmed pretrain-text build MIX.yaml --out {config.dataset.folder} --backbone {cell.backbone}",
+        mend=shlex.join(["openmed", "pretrain-text", "build", typed, *options]),
     )
     return Lack(NO_TEXT, error)
 

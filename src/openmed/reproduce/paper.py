@@ -26,7 +26,7 @@ from openmed.reproduce.intervals import OfCorpus, estimate
 from openmed.reproduce.keys import NO_DATA, cell_keys, is_done
 from openmed.reproduce.outcome import group_counts
 from openmed.reproduce.plan import Plan
-from openmed.reproduce.run import Results
+from openmed.reproduce.results import Results
 
 TEST = "test"
 NOT_RUN = "not run"
@@ -82,16 +82,11 @@ def check(plan: Plan, found: Results) -> Checked:
     Raises:
         ConfigError: as `cell_keys`.
     """
-    results, reasons = {}, {}
-    for run in list_cells(plan):
-        if not run.corpus or run.name not in found:
-            continue
-        if not _is_here(run.corpus):
-            reasons[run.name] = UNKNOWN
-        elif is_done(found, run.name, cell_keys(plan, {run.name}, lacking={})):
-            results[run.name] = found[run.name]
-        else:
-            reasons[run.name] = OTHER
+    runs = {run.name: run.corpus for run in list_cells(plan) if run.corpus and run.name in found}
+    keys = cell_keys(plan, {name for name, corpus in runs.items() if _is_here(corpus)}, lacking={})
+    results = {name: found[name] for name in runs if is_done(found, name, keys)}
+    # A run that was not looked at has no key, nor has one whose encoder's text is not packed.
+    reasons = {name: OTHER if name in keys else UNKNOWN for name in runs if name not in results}
     return Checked(results, reasons)
 
 

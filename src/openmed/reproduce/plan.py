@@ -18,6 +18,7 @@ from openmed.corpora import corpus_names
 from openmed.errors import ConfigError, nearest
 
 GROUP = "reproduce"
+MIXES = "pretrain_text"
 MAX_SEED = 2**32 - 1
 
 
@@ -54,6 +55,7 @@ PLAN_FORMS: Forms = {
     "title": (_is_text, "title: What it buys"),
     "source": (_is_text, "source: arXiv 2508.01630"),
     "reported": (_are_shares, "reported: {ncbi: 91.10}"),
+    "text": (_is_text, "text: near_tasks"),
 }
 """Key of a plan -> whether a value will do, and one that does."""
 ENCODER_FORMS: Forms = {
@@ -62,6 +64,7 @@ ENCODER_FORMS: Forms = {
     "start": (_is_text, "start: head"),
     "of": (_is_text, "of: lora"),
     "train": (_are_texts, "train: [backbone.interpolation=0.5]"),
+    "text": (_is_text, "text: near_tasks"),
 }
 
 
@@ -75,6 +78,7 @@ class Encoder:
         start: the encoder, named before it, whose weights its pre-training starts from; None: the backbone's.
         of: the encoder, named before it, whose pre-training it takes instead of one of its own.
         train: overrides of its taggers' training, beside the plan's.
+        text: the mix of what it reads, instead of the plan's.
     """
 
     overrides: tuple[str, ...] | None = None
@@ -82,6 +86,7 @@ class Encoder:
     start: str | None = None
     of: str | None = None
     train: tuple[str, ...] = ()
+    text: str | None = None
 
     @property
     def is_pretrained(self) -> bool:
@@ -101,9 +106,10 @@ class Plan:
         title: for the table.
         reported: corpus -> test F1 in % that somebody else reports, to stand beside ours.
         source: who reports it.
+        text: the mix that the text of the pre-trainings is built by: of conf/pretrain_text, or a YAML.
 
     Raises:
-        ConfigError: an unknown backbone, corpus, baseline or start; nothing to do; the same twice.
+        ConfigError: an unknown backbone, corpus, baseline, start or text; nothing to do; the same twice.
     """
 
     name: str
@@ -117,6 +123,7 @@ class Plan:
     title: str = ""
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    text: str | None = None
 
     def __post_init__(self) -> None:
         for names, known, what in (
@@ -132,6 +139,10 @@ class Plan:
                     raise ConfigError(f"plan {self.name!r}: unknown {what} {name!r}", mend=nearest(name, known))
         if self.reported and not self.source:
             raise ConfigError(f"plan {self.name!r} does not say who reports", mend=f"write {PLAN_FORMS['source'][1]}")
+        for text in (self.text, *(encoder.text for encoder in self.encoders.values())):
+            if text is not None and not mix_file(text).is_file():
+                mend = nearest(text, choice_names(MIXES))
+                raise ConfigError(f"plan {self.name!r}: there is no text {text!r}", mend=f"{mend}, or a YAML's path")
         if not self.seeds:
             raise ConfigError(f"plan {self.name!r} names no seed", mend=f"write {PLAN_FORMS['seeds'][1]}")
         pretrained: list[str] = []
@@ -180,11 +191,9 @@ class Plan:
         Raises:
             ConfigError: no such plan; what `from_mapping` refuses.
         """
-        place = Path(name)
-        if place.suffix not in (".yaml", ".yml"):
-            if name not in plan_names():
-                raise ConfigError(f"unknown plan {name!r}", mend=nearest(name, plan_names()))
-            place = conf_folder() / GROUP / f"{name}.yaml"
+        place = _file(name, GROUP)
+        if place != Path(name) and name not in plan_names():
+            raise ConfigError(f"unknown plan {name!r}", mend=nearest(name, plan_names()))
         try:
             content = yaml.safe_load(place.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -219,9 +228,20 @@ class Plan:
             raise ConfigError(f"{where}: {error.problem}", mend=error.mend) from None
 
 
+def mix_file(text: str) -> Path:
+    """The YAML of a mix of conf/pretrain_text, or that path. It need not be there."""
+    return _file(text, MIXES)
+
+
 def plan_names() -> list[str]:
     """The plans that come along."""
     return choice_names(GROUP)
+
+
+def _file(name: str, group: str) -> Path:
+    """A path to a YAML, or that of a choice of `conf/`."""
+    place = Path(name)
+    return place if place.suffix in (".yaml", ".yml") else conf_folder() / group / f"{name}.yaml"
 
 
 def _checked(values: Any, forms: Forms, where: str) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from openmed.errors import ConfigError
 from openmed.search.patience import waiting_for_all
-from openmed.search.space import quoted
 from openmed.search.state import DONE, Job, Sweep
 from openmed.training.build import LAST
 from openmed.training.friendly import explain
+from openmed.training.overrides import quoted
 from openmed.training.result import read_result, write_result
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openmed.errors import ConfigError, nearest
+from openmed.training.overrides import quoted
 
 RANGE = ("low", "high", "log", "step", "int")
 _WORD = re.compile(r"[A-Za-z_/][\w./+-]*", re.ASCII)
@@ -79,13 +80,6 @@ def override_text(value: Any) -> str:
     if not isinstance(value, str):
         return str(value)
     return value if _WORD.fullmatch(value) and value.lower() not in _CONSTANTS else quoted(value)
-
-
-def quoted(text: str) -> str:
-    """A string that Hydra reads back as it is."""
-    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", text)
-    tail = len(escaped) - len(escaped.rstrip("\\"))
-    return f"'{escaped}{chr(92) * tail}'"
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
