@@ -234,14 +234,15 @@ def test_the_command_that_packs_the_text_of_a_plan_is_whole(name, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     lacking: dict[str, Lack] = {}
     cell_keys(Plan.read(name), set(), lacking=lacking)
-    mixes = {"dapt/minilm/at_hand": ("at_hand", "outputs/pretrain_text")}
+    mixes = {"at_hand": ("at_hand", "outputs/pretrain_text"), "dapt": ("paper", "outputs/paper")}
     assert lacking
     for cell, lack in lacking.items():
-        *command, mix, out, folder, backbone, minilm = shlex.split(lack.error.mend or "")
-        wanted, place = mixes.get(cell, ("near_tasks", "outputs/near_tasks"))
+        _, of_cell, encoder = cell.split("/")
+        *command, mix, out, folder, option, backbone = shlex.split(lack.error.mend or "")
+        wanted, place = mixes.get(encoder, ("near_tasks", "outputs/near_tasks"))
         assert command == ["openmed", "pretrain-text", "build"]
         assert Mix.read(Path(mix)).name == wanted
-        assert (out, folder, backbone, minilm) == ("--out", place, "--backbone", "minilm")
+        assert (out, folder, option, backbone) == ("--out", place, "--backbone", of_cell)
 
 
 def test_a_mix_of_ones_own(own, tmp_path, monkeypatch):
