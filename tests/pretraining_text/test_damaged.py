@@ -3,6 +3,7 @@ in silence. What is not read any more need not be there."""
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import re
@@ -17,7 +18,7 @@ from tests.pretraining_text.building import count_reads, know_one_split, medline
 from openmed.errors import DataError
 from openmed.pretraining_text import evaluated as evaluated_module
 from openmed.pretraining_text.build import build
-from openmed.pretraining_text.done import done_tasks, is_as_recorded, write_record
+from openmed.pretraining_text.done import done_tasks, is_as_recorded, mark_of, write_record
 from openmed.pretraining_text.mix import Mix
 
 pytest.importorskip("datatrove", reason="datatrove (extra: text) is not installed")
@@ -227,6 +228,25 @@ def test_passages_that_were_not_recorded_are_whole_or_told(finished, tmp_path, d
     mend_as_told(mix, out, file)
     assert build(mix, out) == manifest
     assert passages(out) == passages(built)
+
+
+def test_a_build_that_failed_writes_nothing_into_the_next_one(finished, tmp_path):
+    """Its files are closed when it ends, not when its error is forgotten."""
+    built, mix, _ = finished
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    forget_records(out)
+    break_off(out, "unique")
+    shorten(out / "work" / "passages" / "00001.jsonl.gz")
+    with pytest.raises(DataError) as caught:
+        build(mix, out)
+    mark_of(out / "work", "passages", 1).unlink()
+    build(mix, out)
+    del caught
+    gc.collect()
+    marks = [mark_of(out / "work", "unique", rank) for rank in done_tasks(out / "work", "unique")]
+    assert len(marks) > 1
+    assert all(is_as_recorded(mark, out / "work") for mark in marks)
 
 
 @pytest.mark.parametrize("stage", ["passages", "pack-tiny"])

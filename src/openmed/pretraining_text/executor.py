@@ -1,6 +1,6 @@
 """Runs the tasks of a stage, in processes of their own where there are several workers.
 
-Executor(pipeline, tasks=13, workers=2, logging_dir="...", preload="openmed...stages", mark_done=mark).run()
+Executor(pipeline, tasks=13, workers=2, logging_dir="...", preload="openmed.pretraining_text.stages").run()
 
 datatrove's own executor has a pool that waits for ever when one of its processes is killed, as the system does with the
 largest when the memory runs out. Here the end of a process is the end of its pipe, which is noticed at once: a worker's
@@ -27,21 +27,26 @@ from openmed.errors import ConfigError
 
 
 class Executor(LocalPipelineExecutor):
-    """datatrove's (its statistics and logs of each task), silent: progress and errors are told by who builds.
+    """datatrove's (its marks, statistics and logs of each task), silent: progress and errors are told by who builds.
 
     Args:
         preload: the module that the server from which processes are forked imports once, not each process anew.
-        mark_done: called with the number of a task that is done, by who did it.
+        mark_done: called with the number of a task that is done, by who did it; None: datatrove's own empty mark.
     """
 
-    def __init__(self, pipeline: list[Any], *, preload: str, mark_done: Callable[[int], None], **settings: Any) -> None:
+    def __init__(
+        self, pipeline: list[Any], *, preload: str, mark_done: Callable[[int], None] | None = None, **settings: Any
+    ) -> None:
         super().__init__(pipeline, **settings)
         self.preload = preload
         self.mark_done = mark_done
 
     def mark_rank_as_completed(self, rank: int) -> None:
         """When all that the task wrote is written, its statistics too."""
-        self.mark_done(rank)
+        if self.mark_done is None:
+            super().mark_rank_as_completed(rank)
+        else:
+            self.mark_done(rank)
 
     def run(self) -> None:
         """Do what is not done yet. The first error ends all.
@@ -53,7 +58,13 @@ class Executor(LocalPipelineExecutor):
         ranks = self.get_incomplete_ranks(range(self.tasks))
         if self.workers == 1:
             for rank in ranks:
-                deepcopy(self)._run_for_rank(rank)
+                try:
+                    deepcopy(self)._run_for_rank(rank)
+                except Exception as error:
+                    # Some of its steps leave files open. What is in their buffers must not be written later on, when
+                    # the next try may be at work on the same files.
+                    traceback.clear_frames(error.__traceback__)
+                    raise
         else:
             self._run_in_processes(ranks)
 
