@@ -93,7 +93,7 @@ class Sizes:
             trial_documents=4,
             dapt_steps=WARMUP_STEPS + 1,
             dapt_peer_steps=WARMUP_STEPS + 1,
-            build_megabytes=0.1,
+            build_megabytes=0.5,
             growth=(1, 2),
             growth_pieces=2_000,
             products=2,

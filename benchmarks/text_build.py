@@ -27,8 +27,16 @@ SCALING = 1.5
 """Times as fast that a second worker should make it."""
 
 
+class MachineBusy(RuntimeError):
+    """Building much took no longer than building little: something else was at work."""
+
+
 def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
-    """Two rows: megabytes a second, and what the second worker adds."""
+    """Two rows: megabytes a second, and what the second worker adds.
+
+    Raises:
+        MachineBusy: a build of much took no longer than one of little.
+    """
     source = scratch / "texts.jsonl"
     origin = in_ready_process(_write, source, sizes.build_megabytes)
     mix = _mix(source)
@@ -43,6 +51,8 @@ def text_build(scratch: Path, sizes: Sizes) -> list[Row]:
             for name, text in (("little", _mix(little)), ("out", mix)):
                 shutil.copytree(index / "work" / "evaluated", folder / name / "work" / "evaluated")
                 taken.append(_build(text, folder / name, workers=workers))
+            if taken[1] <= taken[0]:
+                raise MachineBusy(f"{LITTLE_MEGABYTES} MB were built in {taken[0]:.1f} s, all in {taken[1]:.1f} s")
             return taken[1] - taken[0]
 
         return run
