@@ -31,7 +31,7 @@ test: $(DEV_STAMP) ## set up, then all tests: the quick ones, then the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
 
-bench: $(BENCH_STAMP) ## set up, then measure speed against the peers (20 minutes; benchmarks/results/)
+bench: $(BENCH_STAMP) ## set up, then measure speed against the peers (20 to 40 minutes; benchmarks/results/)
 	$(BIN)/python -m benchmarks
 
 bench-quality: $(BENCH_STAMP) ## whole trainings against the peers (hours; goes on where it was stopped)

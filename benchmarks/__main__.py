@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure every row on the CPU, print them, write cpu.json, cpu.md and cpu.png.
 
-    python -m benchmarks                          # all rows, about 20 minutes on two cores: what `make bench` runs
+    python -m benchmarks                          # all rows, 20 to 40 minutes on two cores: what `make bench` runs
     python -m benchmarks --only train-query-value predict
     python -m benchmarks --tiny                   # to see that everything runs
 

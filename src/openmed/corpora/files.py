@@ -13,9 +13,9 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files as package_files
@@ -27,6 +27,7 @@ from openmed.corpora.fetch import PATIENCE, Patience, Report, fetch_file
 from openmed.corpora.places import PACKAGE, data_folder
 from openmed.corpora.spec import CorpusSpec, SourceFile
 from openmed.errors import ConfigError, DataError
+from openmed.writers.alone import alone
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ def _obtain_key(spec: CorpusSpec, key: str, again: bool, report: Report | None, 
             "not here, and may not be fetched", path=path, mend=source.by_hand or "put the file there by hand"
         )
     try:
-        with _alone(path):
+        with alone(path):
             if path.exists() and not found_instead(path, source.hashes):  # another process brought it meanwhile
                 return Obtained(path)
             aside = _set_aside(path) if path.exists() else None
@@ -187,22 +188,6 @@ def _obtain_key(spec: CorpusSpec, key: str, again: bool, report: Report | None, 
             mend="make the data folder writable, or set OPENMED_DATA to another",
         ) from error
     return Obtained(path, fetched=True, set_aside=aside)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One thread or process at a time gets in, for a path; the lock beside it is there no longer than that."""
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    with FileLock(lock):
-        try:
-            yield
-        finally:
-            # While it is held this is safe: who waits for the removed file finds it so and starts over (filelock).
-            with suppress(PermissionError):  # Windows, where filelock itself removes it
-                lock.unlink()
 
 
 def _prune(spec: CorpusSpec) -> None:

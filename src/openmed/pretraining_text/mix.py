@@ -18,7 +18,8 @@ import yaml
 
 from openmed.corpora import CorpusSpec, data_folder
 from openmed.errors import ConfigError, nearest
-from openmed.pretraining_text.forms import MIX_FORMS, NEAR_FORMS, PASSAGE_FORMS, SOURCE_FORMS, Forms, checked
+from openmed.forms import Forms, checked
+from openmed.pretraining_text.forms import MIX_FORMS, NEAR_FORMS, PASSAGE_FORMS, SOURCE_FORMS
 from openmed.pretraining_text.sources import SOURCES, list_files
 from openmed.pretraining_text.sources.corpus import CORPUS, corpus_spec
 

@@ -6,7 +6,7 @@ plan.encoders["lora"].overrides
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,55 +16,43 @@ import yaml
 from openmed.choices import choice_names, conf_folder
 from openmed.corpora import corpus_names
 from openmed.errors import ConfigError, nearest
+from openmed.forms import Forms, are_texts, checked, have_names, is_text
 
 GROUP = "reproduce"
 MIXES = "pretrain_text"
 MAX_SEED = 2**32 - 1
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(map(_is_text, value))
-
-
 def _are_seeds(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in value)
 
 
-def _have_names(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_text, value))
-
-
 def _are_shares(value: Any) -> bool:
-    return _have_names(value) and all(type(share) in (int, float) and 0 <= share <= 100 for share in value.values())
+    return have_names(value) and all(type(share) in (int, float) and 0 <= share <= 100 for share in value.values())
 
 
-Forms = Mapping[str, tuple[Callable[[Any], bool], str]]
 PLAN_FORMS: Forms = {
-    "name": (_is_text, "name: mine"),
-    "backbones": (_are_texts, "backbones: [minilm]"),
-    "corpora": (_are_texts, "corpora: [ncbi, s800]"),
+    "name": (is_text, "name: mine"),
+    "backbones": (are_texts, "backbones: [minilm]"),
+    "corpora": (are_texts, "corpora: [ncbi, s800]"),
     "seeds": (_are_seeds, "seeds: [1, 2, 3]"),
-    "encoders": (_have_names, "encoders: {none: {}, lora: {overrides: [lora=all_linear]}}"),
-    "baseline": (_is_text, "baseline: none"),
-    "pretrain": (_are_texts, "pretrain: [dataset=dapt_mix, logger=none]"),
-    "train": (_are_texts, "train: [test=true, logger=none]"),
-    "title": (_is_text, "title: What it buys"),
-    "source": (_is_text, "source: arXiv 2508.01630"),
+    "encoders": (have_names, "encoders: {none: {}, lora: {overrides: [lora=all_linear]}}"),
+    "baseline": (is_text, "baseline: none"),
+    "pretrain": (are_texts, "pretrain: [dataset=dapt_mix, logger=none]"),
+    "train": (are_texts, "train: [test=true, logger=none]"),
+    "title": (is_text, "title: What it buys"),
+    "source": (is_text, "source: arXiv 2508.01630"),
     "reported": (_are_shares, "reported: {ncbi: 91.10}"),
-    "text": (_is_text, "text: near_tasks"),
+    "text": (is_text, "text: near_tasks"),
 }
 """Key of a plan -> whether a value will do, and one that does."""
 ENCODER_FORMS: Forms = {
-    "overrides": (_are_texts, "overrides: [lora=none, optim.lr=3e-4]"),
+    "overrides": (are_texts, "overrides: [lora=none, optim.lr=3e-4]"),
     "taggers": (lambda value: isinstance(value, bool), "taggers: false"),
-    "start": (_is_text, "start: head"),
-    "of": (_is_text, "of: lora"),
-    "train": (_are_texts, "train: [backbone.interpolation=0.5]"),
-    "text": (_is_text, "text: near_tasks"),
+    "start": (is_text, "start: head"),
+    "of": (is_text, "of: lora"),
+    "train": (are_texts, "train: [backbone.interpolation=0.5]"),
+    "text": (is_text, "text: near_tasks"),
 }
 
 
@@ -212,13 +200,13 @@ class Plan:
         Raises:
             ConfigError: an unknown or missing key, a value of another form, what a plan refuses.
         """
-        given = _checked(content, PLAN_FORMS, where)
+        given = checked(content, PLAN_FORMS, where)
         for key in ("name", "baseline"):
             if not given.get(key):
                 raise ConfigError(f"{where} lacks {key!r}", mend=f"write {PLAN_FORMS[key][1]}")
         encoders = {}
         for name, entry in given.pop("encoders", {}).items():
-            of_encoder = _checked({} if entry is None else entry, ENCODER_FORMS, f"encoders.{name} of {where}")
+            of_encoder = checked({} if entry is None else entry, ENCODER_FORMS, f"encoders.{name} of {where}")
             lists = {key: tuple(of_encoder[key]) for key in ("overrides", "train") if key in of_encoder}
             encoders[name] = Encoder(**{**of_encoder, **lists})
         lists = {key: tuple(given.get(key, ())) for key in ("backbones", "corpora", "seeds", "pretrain", "train")}
@@ -242,17 +230,3 @@ def _file(name: str, group: str) -> Path:
     """A path to a YAML, or that of a choice of `conf/`."""
     place = Path(name)
     return place if place.suffix in (".yaml", ".yml") else conf_folder() / group / f"{name}.yaml"
-
-
-def _checked(values: Any, forms: Forms, where: str) -> dict[str, Any]:
-    """What is given, keys without a value left out."""
-    if not isinstance(values, Mapping):
-        examples = "; ".join(example for _, example in forms.values())
-        raise ConfigError(f"{where} is {values!r:.80}, not keys and values", mend=f"write {examples}")
-    for key, value in values.items():
-        if key not in forms:
-            raise ConfigError(f"unknown key {key!r} in {where}", mend=nearest(str(key), forms))
-        will_do, example = forms[key]
-        if value is not None and not will_do(value):
-            raise ConfigError(f"{where}: {key} cannot be {value!r}", mend=f"write it like {example}")
-    return {key: value for key, value in values.items() if value is not None}

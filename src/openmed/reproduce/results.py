@@ -7,15 +7,13 @@ found = read_results(place)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from openmed.errors import DataError
 from openmed.reproduce.outcome import fault
+from openmed.writers.alone import alone
 from openmed.writers.atomic import atomic_path
 
 Results = dict[str, dict[str, Any]]
@@ -49,7 +47,7 @@ def keep(place: Path, name: str, record: Mapping[str, Any]) -> None:
     Raises:
         DataError: as `read_results`.
     """
-    with _alone(place):
+    with alone(place):
         content = {"cells": dict(sorted({**read_results(place), name: record}.items()))}
         with atomic_path(place) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -68,17 +66,3 @@ def with_unchecked(results: Results, found: Results, lacking: Iterable[str]) -> 
     """
     unchecked = [name for name in lacking if name in found]
     return {**results, **{name: found[name] for name in unchecked}}, unchecked
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """One process at a time gets in; the lock beside the file is there no longer than that."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = place.with_name(f".{place.name}.lock")
-    with FileLock(lock):
-        try:
-            yield
-        finally:
-            # While it is held this is safe: who waits for the removed file finds it so and starts over (filelock).
-            with suppress(PermissionError):  # Windows, where filelock itself removes it
-                lock.unlink()
