@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -28,7 +29,7 @@ from benchmarks.growth import growth
 from benchmarks.plot import plot_ratios
 from benchmarks.prediction import predict
 from benchmarks.process import call, in_ready_process
-from benchmarks.report import page
+from benchmarks.report import COMMAND, page
 from benchmarks.rows import Row, not_measured
 from benchmarks.sizes import Sizes
 from benchmarks.table import print_ceiling, print_rows
@@ -87,7 +88,8 @@ def main() -> None:
     if options.out or not (options.only or options.tiny):
         out = options.out or RESULTS
         out.mkdir(parents=True, exist_ok=True)
-        results = {**facts, "minutes": minutes, "seconds": seconds, "sizes": asdict(sizes)}
+        command = COMMAND if out == RESULTS else shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+        results = {**facts, "command": command, "minutes": minutes, "seconds": seconds, "sizes": asdict(sizes)}
         results |= {"rows": rows, "failures": failures, "ceiling": found}
         (out / "cpu.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         (out / "cpu.md").write_text(page(results), encoding="utf-8")

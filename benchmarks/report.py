@@ -21,10 +21,12 @@ def page(results: Mapping[str, Any]) -> str:
     hardware, versions = results["hardware"], results["versions"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     machine = f"{hardware['cpu']}, {hardware['num_cores']} cores, {results['threads']} threads"
+    if hardware.get("instructions"):  # results of an earlier version do not tell
+        machine += f", {' and '.join(hardware['instructions'])}"
     run = f"{results['minutes']:.1f} minutes in all; commit {results['git_commit']}"
     blocks = [
         "# Speed on the CPU",
-        f"    {COMMAND}",
+        f"    {results.get('command', COMMAND)}",
         f"{machine}, {hardware['memory_gib']:g} GiB; {run}.",
         f"{named}.",
         "\n".join(_table(results["rows"])),
@@ -37,9 +39,12 @@ def page(results: Mapping[str, Any]) -> str:
 
 
 def _settings(rows: Sequence[Row], sizes: Mapping[str, Any] | None) -> list[str]:
-    """What each row was measured with, as far as it is short, and how much was timed."""
-    told = {row["name"]: _short(row["settings"]) for row in rows}
-    lines = [f"- {name}: {settings}" for name, settings in told.items() if settings]
+    """What the rows were measured with, as far as it is short, those alike together; and how much was timed."""
+    alike: dict[str, list[str]] = {}
+    for row in rows:
+        if settings := _short(row["settings"]):
+            alike.setdefault(settings, []).append(row["name"])
+    lines = [f"- {'; '.join(names)}: {settings}" for settings, names in alike.items()]
     lines += [f"- sizes (`benchmarks/sizes.py`): {_short(sizes)}"] if sizes else []
     return ["\n".join(lines)] if lines else []
 
@@ -48,11 +53,20 @@ def _short(settings: Mapping[str, Any]) -> str:
     """Numbers and names, and a few of them together; what holds more stands in the JSON."""
     parts = []
     for name, value in settings.items():
-        if isinstance(value, int | float | str):
-            parts.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
-        elif isinstance(value, Mapping) and len(value) <= FEW:
-            parts.append(f"{name} ({_short(value)})")
+        if isinstance(value, Mapping):
+            text = f"({_short(value)})" if len(value) <= FEW and _short(value) else ""
+        elif isinstance(value, list | tuple):
+            scalars = len(value) <= FEW and all(isinstance(each, int | float | str) for each in value)
+            text = " and ".join(map(_scalar, value)) or "none" if scalars else ""
+        else:
+            text = _scalar(value)
+        if text:
+            parts.append(f"{name} {text}")
     return ", ".join(parts)
+
+
+def _scalar(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
