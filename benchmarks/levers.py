@@ -32,7 +32,7 @@ class Lever:
 
     Attributes:
         off: functions of `openmed.networks.fast.exchange` that shall find nothing to exchange.
-        backbone, data, module: changed settings.
+        backbone, lora, data, module: changed settings.
         environment: variables of the process.
         in_a_loop: AdamW over one tensor after the other, not fused.
         all_scores: tags are scored at each position, not at those that have a label.
@@ -42,6 +42,7 @@ class Lever:
 
     off: tuple[str, ...] = ()
     backbone: Mapping[str, Any] = field(default_factory=dict)
+    lora: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     module: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +67,7 @@ LEVERS: Mapping[str, Lever] = {
     "SDPA": Lever(off=NO_EXCHANGE_OF_ATTENTION, backbone={"attention": "sdpa"}),
     "denormal numbers taken for zero": Lever(flush_denormals=True),
     "no dropout": Lever(backbone={"dropout": 0.0}),
+    "dropout of 0.05 in adapters": Lever(lora={"dropout": 0.05}),
     "frozen weights in float32": Lever(module={"frozen_dtype": "float32"}),
     "batches of 2,048 tokens": Lever(data={"max_tokens": 2048}),
     "batches of 4,096 tokens": Lever(data={"max_tokens": 4096}),
@@ -137,7 +139,7 @@ def _measure(lever: Lever) -> dict[str, Any]:
             stack.enter_context(patch(f"{EXCHANGE}.Dropout", torch.nn.Dropout))
         module = NerModule(
             backbone={**data.backbone.as_dict(), **lever.backbone},
-            lora={"rank": 16, "alpha": 32},
+            lora={"rank": 16, "alpha": 32, **lever.lora},
             optim={"lr": 2e-3},
             info=data.info.as_dict(),
             unit="sentences",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from openmed.encoding import Batch
 from openmed.networks import LoraSpec, Tagger, build_tagger, load_tokenizer
 from openmed.networks.fast.attention import ATTENTION, additive_mask, attend
 from openmed.networks.fast.dropout import Dropout, keep_mask
+from openmed.networks.fast.lora import lora_forward
 from openmed.networks.fast.residual import add_and_norm
 
 TEXTS = [
@@ -118,6 +120,34 @@ def test_loras_dropout_reaches_the_adapter_alone(name, batch):
                 parameter.normal_()
     assert not torch.allclose(network(batch), network(batch))
     assert torch.equal(network.eval()(batch), network(batch))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_loras_dropout_is_that_of_the_formula(dtype, training):
+    torch.manual_seed(0)
+    rate, scale = 0.3, 2.0
+    base = nn.Linear(24, 10, dtype=dtype).requires_grad_(False)
+    a, b = nn.Linear(24, 4, bias=False), nn.Linear(4, 10, bias=False)
+    dropout = nn.Dropout(rate).train(training)
+    layer = SimpleNamespace(merged=False, disable_adapters=False, active_adapters=["default"], base_layer=base,
+                            lora_dropout={"default": dropout}, scaling={"default": scale},
+                            lora_A={"default": a}, lora_B={"default": b})  # fmt: skip
+    x = torch.randn(5, 7, 24, dtype=dtype, requires_grad=True)
+    dy = torch.randn(5, 7, 10, dtype=dtype)
+    torch.manual_seed(1)
+    y = lora_forward(layer, x)
+    found = torch.autograd.grad(y, (x, a.weight, b.weight), dy)
+
+    torch.manual_seed(1)
+    mask = keep_mask(x, rate).view_as(x).float() / (1 - rate) if training else torch.ones(x.shape)
+    exact = x.detach().float().requires_grad_()
+    expected = nn.functional.linear(exact, base.weight.float(), base.bias.float()) + scale * b(a(exact * mask))
+    wanted = torch.autograd.grad(expected, (exact, a.weight, b.weight), dy.float())
+    assert y.dtype == found[0].dtype == dtype
+    near = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.03, "atol": 0.15}
+    for got, want in ((y, expected), *zip(found, wanted, strict=True)):
+        torch.testing.assert_close(got.float(), want, **near)
 
 
 def test_switched_off_adapters_leave_the_base_model(name, batch):
