@@ -260,6 +260,27 @@ def test_small_corpora_get_more_epochs(tmp_path):
     assert num_epochs(config, Data()) == 30
 
 
+@pytest.mark.parametrize(
+    ("accumulated", "num_processes", "epochs"),
+    [(1, 1, 8), (3, 1, 17), (7, 1, 50), (20, 1, 50), (1, 2, 13), (2, 2, 25)],
+)
+def test_a_small_corpus_gets_its_optimiser_steps(tmp_path, accumulated, num_processes, epochs):
+    class SevenBatches:
+        def train_dataloader(self):
+            return range(7)
+
+    settings = ("trainer.max_epochs=null", "length.epochs=3", "length.min_steps=50")
+    config = compose(*settings, f"trainer.accumulate_grad_batches={accumulated}", folder=tmp_path)
+    assert num_epochs(config, SevenBatches(), num_processes=num_processes) == epochs
+
+
+def test_a_run_of_a_small_corpus_has_its_optimiser_steps(tmp_path):
+    settings = ["trainer.max_epochs=null", "length.epochs=1", "length.min_steps=6", "trainer.accumulate_grad_batches=2"]
+    config = compose(*custom(tmp_path / "corpus"), "window.max_sentences=1", *settings, folder=tmp_path / "run")
+    train(config, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["train"]["steps"] == 6
+
+
 def test_steps_asked_for_are_not_cut_short_by_the_length(tmp_path):
     class OneStep:
         def train_dataloader(self):

@@ -2,7 +2,7 @@
 
 datamodule = build_datamodule(config)
 module = build_module(config, datamodule, precision="bf16-mixed")
-trainer = build_trainer(config, folder, loggers, precision="bf16-mixed", num_epochs=10)
+trainer, throughput = build_trainer(config, folder, logger, datamodule, precision="bf16-mixed", dev_line=f1_line)
 """
 
 from __future__ import annotations
@@ -141,16 +141,20 @@ def build_module(config: DictConfig, datamodule: NerDataModule, *, precision: st
     )
 
 
-def num_epochs(config: DictConfig, datamodule: NerDataModule | TextDataModule) -> int:
+def num_epochs(config: DictConfig, datamodule: NerDataModule | TextDataModule, *, num_processes: int = 1) -> int:
     """`trainer.max_epochs` where given, else `length`: so many epochs, and more on a corpus that is small.
 
     With `trainer.max_steps` alone, so many that they cannot end the training before: each has a step at least.
+
+    Args:
+        num_processes: they share the batches, so that an epoch has fewer optimiser steps.
     """
     if config.trainer.max_epochs is not None:
         return config.trainer.max_epochs
     if config.trainer.max_steps > 0:
         return config.trainer.max_steps
-    steps = max(1, len(datamodule.train_dataloader()))
+    batches = math.ceil(len(datamodule.train_dataloader()) / num_processes)
+    steps = max(1, math.ceil(batches / config.trainer.accumulate_grad_batches))
     return max(config.length.epochs, math.ceil(config.length.min_steps / steps))
 
 
@@ -191,11 +195,18 @@ def build_logger(config: DictConfig, folder: Path, *, group: str | None, run_id:
 
 
 def build_trainer(
-    config: DictConfig, folder: Path, logger: Logger | None, *, precision: str, epochs: int, dev_line: DevLine
+    config: DictConfig,
+    folder: Path,
+    logger: Logger | None,
+    datamodule: NerDataModule | TextDataModule,
+    *,
+    precision: str,
+    dev_line: DevLine,
 ) -> tuple[L.Trainer, Throughput]:
     """The Lightning Trainer with our callbacks before those of `conf/callbacks`.
 
     Args:
+        datamodule: set up; its batches are counted for the number of epochs.
         dev_line: what a line of progress says of dev, made of the logged metrics.
 
     Raises:
@@ -226,7 +237,7 @@ def build_trainer(
     trainer = instantiate(
         config.trainer,
         precision=precision,
-        max_epochs=epochs,
+        max_epochs=1,  # until it is known how many processes share the batches
         logger=logger if logger is not None else False,
         callbacks=callbacks,
         enable_progress_bar=progress,
@@ -235,6 +246,7 @@ def build_trainer(
         default_root_dir=str(folder),
         _convert_="all",
     )
+    trainer.fit_loop.max_epochs = num_epochs(config, datamodule, num_processes=trainer.world_size)
     return trainer, throughput
 
 

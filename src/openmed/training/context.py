@@ -1,6 +1,6 @@
 """What a task is given to do one run with, and what both tasks do alike: fit, take the best checkpoint, count.
 
-trainer, throughput = make_trainer(context, precision=precision, epochs=10)
+context = RunContext(config, folder, logger, result, resumed=False, meter=meter)
 fit(context, trainer, module, datamodule)
 """
 

@@ -11,7 +11,7 @@ from openmed.analysis.report.terminal import print_sections
 from openmed.corpora.spec import ALL_VIEWS
 from openmed.data import NerDataModule
 from openmed.modules import NerModule
-from openmed.training.build import build_datamodule, build_module, build_trainer, num_epochs, resolve_precision
+from openmed.training.build import build_datamodule, build_module, build_trainer, resolve_precision
 from openmed.training.callbacks import f1_line
 from openmed.training.clean import add_clean_scores
 from openmed.training.context import RunContext, fit, load_best, train_facts
@@ -36,9 +36,8 @@ def train_tagger(context: RunContext) -> float:
     if config.test:
         datamodule.setup("test")  # what is wrong with it is better told before training than after
     module = build_module(config, datamodule, precision=precision)
-    epochs = num_epochs(config, datamodule)
     trainer, throughput = build_trainer(
-        config, folder, context.logger, precision=precision, epochs=epochs, dev_line=f1_line
+        config, folder, context.logger, datamodule, precision=precision, dev_line=f1_line
     )
     if is_own(datamodule.spec) and trainer.is_global_zero:
         print_sections([first_look(datamodule)])

@@ -28,7 +28,6 @@ from openmed.training.build import (
     build_dapt_module,
     build_text_datamodule,
     build_trainer,
-    num_epochs,
     plain,
     resolve_precision,
 )
@@ -58,9 +57,8 @@ def pretrain(context: RunContext) -> float:
     datamodule = build_text_datamodule(config)
     datamodule.setup("fit")
     module = build_dapt_module(config, precision=precision)
-    epochs = num_epochs(config, datamodule)
     trainer, throughput = build_trainer(
-        config, folder, context.logger, precision=precision, epochs=epochs, dev_line=perplexity_line
+        config, folder, context.logger, datamodule, precision=precision, dev_line=perplexity_line
     )
     throughput.flops_per_token = module.network.flops_per_token(config.mask.fraction)
     throughput.peak_flops = _peak_flops(trainer, precision)
