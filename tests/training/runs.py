@@ -62,15 +62,16 @@ def without(config: DictConfig, callback: str) -> DictConfig:
 
 
 class SignalAt(L.Callback):
-    """Sends this process a signal when a given optimiser step begins."""
+    """Sends this process a signal when a given optimiser step begins, so many times."""
 
-    def __init__(self, step: int, name: str = "SIGTERM") -> None:
-        self.step = step
+    def __init__(self, step: int, name: str = "SIGTERM", times: int = 1) -> None:
+        self.step, self.times = step, times
         self.number = getattr(signal, name)
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if trainer.global_step == self.step:
-            signal.raise_signal(self.number)
+            for _ in range(self.times):
+                signal.raise_signal(self.number)
 
 
 class SpoilAt(L.Callback):

