@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from peft import LoraConfig, TaskType, get_peft_model
 from transformers import (
     AutoModelForTokenClassification,
@@ -25,8 +24,8 @@ from transformers import (
 
 from benchmarks.marks import Marks, Positions, count_positions
 from benchmarks.peers.conll import read_conll
+from benchmarks.peers.scoring import IGNORED, check_whole, strict_f1
 
-IGNORED = -100
 MAX_LENGTH = 256
 
 
@@ -110,14 +109,16 @@ def main() -> None:
         target_modules=options.targets,
         modules_to_save=["classifier"],
     )
+    scored = tokenize_and_align(dev, tokenizer, ids)
+    check_whole(dev, [sentence["labels"] for sentence in scored])
     trainer = CountingTrainer(
         model=get_peft_model(model, lora),
         args=training_arguments(options),
         train_dataset=tokenize_and_align(train, tokenizer, ids),
-        eval_dataset=tokenize_and_align(dev, tokenizer, ids),
+        eval_dataset=scored,
         processing_class=tokenizer,
         data_collator=DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=lambda prediction: strict_f1(prediction, dev, names),
+        compute_metrics=lambda prediction: strict_f1(prediction.predictions, prediction.label_ids, names),
     )
     marks = Marks(options.marks)
     trainer.add_callback(Clock(trainer, marks, options.max_steps))
@@ -138,18 +139,6 @@ def training_arguments(options: argparse.Namespace) -> TrainingArguments:
         seed=options.seed,
         **({"train_sampling_strategy": "group_by_length"} if options.group_by_length else {}),
     )
-
-
-def strict_f1(prediction: Any, gold: list[tuple[list[str], list[str]]], names: list[str]) -> dict[str, float]:
-    """F1 of exact spans; words beyond the truncation count as untagged."""
-    from seqeval.metrics import f1_score
-    from seqeval.scheme import IOB2
-
-    found = []
-    for scores, labels, (words, _) in zip(prediction.predictions, prediction.label_ids, gold, strict=True):
-        tags = [names[tag] for tag, label in zip(np.argmax(scores, axis=-1), labels, strict=True) if label != IGNORED]
-        found.append(tags + ["O"] * (len(words) - len(tags)))
-    return {"f1": float(f1_score([tags for _, tags in gold], found, mode="strict", scheme=IOB2))}
 
 
 if __name__ == "__main__":
