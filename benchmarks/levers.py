@@ -13,9 +13,9 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from benchmarks.process import in_fresh_process
@@ -24,6 +24,7 @@ from benchmarks.rows import NUM_RUNS
 STEPS_TOKENS = 40_000
 WARMUP_STEPS = 3
 EXCHANGE = "openmed.networks.fast.exchange"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ LEVERS: Mapping[str, Lever] = {
 
 
 def main(names: list[str]) -> None:
-    """Measure in turns and print a line for each lever."""
-    chosen = {name: LEVERS[name] for name in [AS_IT_IS, *(names or [n for n in LEVERS if n != AS_IT_IS])]}
+    """Measure in turns and print a line for each lever.
+
+    Raises:
+        SystemExit: no lever of that name.
+    """
+    chosen = chosen_levers(names, LEVERS)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     for _ in range(NUM_RUNS):
         for name, lever in chosen.items():
@@ -102,6 +107,17 @@ def main(names: list[str]) -> None:
         padding, peak = runs[0]["padding"], statistics.median(r["peak_mb"] for r in runs)
         warm = statistics.median(run["warmup_seconds"] for run in runs)
         print(f"{name:56}{tokens:8,.0f}{scaled:14,.0f}{scaled / base:16.2f}{padding:9.1%}{peak:9,.0f}{warm:11.1f}")
+
+
+def chosen_levers(names: Sequence[str], levers: Mapping[str, T]) -> dict[str, T]:
+    """The work as it is, then the levers of these names, of none all.
+
+    Raises:
+        SystemExit: no lever of that name.
+    """
+    if unknown := [name for name in names if name not in levers]:
+        sys.exit(f"no such lever: {', '.join(unknown)}; there are {', '.join(levers)}")
+    return {name: levers[name] for name in (AS_IT_IS, *(names or levers))}
 
 
 def _at(runs: list[dict[str, Any]], best: float) -> float:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from benchmarks.levers import AS_IT_IS, chosen_levers
 from benchmarks.process import in_fresh_process, in_ready_process
 from benchmarks.rows import interleaved
 from benchmarks.sizes import Sizes
@@ -52,7 +53,6 @@ class Lever:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-AS_IT_IS = "as it is"
 LEVERS: Mapping[str, Lever] = {
     AS_IT_IS: Lever(),
     "adapters not merged": Lever(unmerged=True),
@@ -74,15 +74,13 @@ def main(names: list[str], sizes: Sizes | None = None) -> None:
     Raises:
         SystemExit: no lever of that name.
     """
-    if unknown := [name for name in names if name not in LEVERS]:
-        sys.exit(f"no such lever: {', '.join(unknown)}; there are {', '.join(LEVERS)}")
-    chosen = [AS_IT_IS, *(names or [name for name in LEVERS if name != AS_IT_IS])]
+    chosen = chosen_levers(names, LEVERS)
     sizes = sizes or Sizes()
     with tempfile.TemporaryDirectory(prefix="openmed-levers-") as scratch:
         model, texts = Path(scratch) / "run" / "model", Path(scratch) / "texts.json"
         ours_marks(Path(scratch), f"trainer.max_steps={sizes.tagger_steps}")
         in_ready_process(write_texts, texts, sizes.documents)
-        measurements = {name: partial(_in_environment, LEVERS[name], model, texts) for name in chosen}
+        measurements = {name: partial(_in_environment, lever, model, texts) for name, lever in chosen.items()}
         runs = interleaved(Path(scratch) / "runs", measurements, num_runs=sizes.runs)
     base, wanted = statistics.median(each.speed for each in runs[AS_IT_IS]), runs[AS_IT_IS][0].spans
     print(f"{sizes.documents} abstracts, {len(wanted)} spans, medians of {sizes.runs} runs")

@@ -17,12 +17,6 @@ import openmed
 from openmed.networks import LoraSpec
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    """A LoRA model that finds mentions everywhere."""
-    return save_model(tmp_path_factory.mktemp("lora") / "model", local_spec(bert), lora=LoraSpec(4, 8))
-
-
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
     path = tmp_path / "texts.json"

@@ -27,6 +27,17 @@ def test_every_row_note_and_share_is_told():
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == [row["name"] for row in results["rows"]]
     assert all(row["note"] in written for row in results["rows"] if row.get("note"))
     assert "- encode, words given: backbone minilm, max_pieces 256, processes 1" in written
+    assert "- prediction, raw abstracts; prediction, 8 bits: corpus ncbi_documents" in written, "alike, so told once"
+    assert "int8 (left_in_float32 bert.encoder.layer.0.output.dense and " in written
     assert "Failed: encode: DataError: not here" in written
     assert written.count("MFLOP each") == len(results["ceiling"]["shares"])
     assert sum(line.endswith("| missed |") for line in lines) == sum(row["met"] is False for row in results["rows"])
+
+
+def test_the_page_tells_the_command_and_the_instructions():
+    results = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    results["command"] = "python -m benchmarks --out elsewhere"
+    results["hardware"]["instructions"] = ["avx2", "amx_bf16"]
+    written = page(results)
+    assert "\n    python -m benchmarks --out elsewhere\n" in written
+    assert ", avx2 and amx_bf16, " in written

@@ -11,17 +11,9 @@ import pytest
 from benchmarks import tagging_levers
 from benchmarks.sizes import Sizes
 from benchmarks.tagging_levers import AS_IT_IS, LEVERS, Lever
-from tests.backbones import local_spec, save_model
 from tests.serving.jobs import SENTENCE
 
-from openmed.networks import LoraSpec
-
 ROUNDED = "bfloat16"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    return save_model(tmp_path_factory.mktemp("lora") / "model", local_spec(bert), lora=LoraSpec(4, 8))
 
 
 @pytest.fixture

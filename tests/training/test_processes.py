@@ -74,16 +74,20 @@ def test_two_devices_score_as_one(tmp_path):
     settings = [
         "backbone=tiny",
         "logger=none",
-        "trainer.max_epochs=40",
+        "length.epochs=1",
+        "length.min_steps=40",
+        "batch.max_tokens=64",
         "optim.lr=1e-2",
         "callbacks.early_stopping=null",
     ]
-    settings += [*custom(tmp_path / "corpus"), "trainer.precision=32-true", "window.max_sentences=2"]
+    settings += [*custom(tmp_path / "corpus"), "trainer.precision=32-true", "window.max_sentences=1"]
     devices = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp"]
     run([sys.executable, str(TRAIN), *settings, *devices, "hydra.run.dir=run"], tmp_path)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "finished"
     assert result["dev"]["tp"] > 0
+    facts = result["train"]
+    assert (facts["steps"], facts["epochs"]) == (40, 20), "an epoch has four batches, which the devices share"
 
     lines = list(read(tmp_path / "run" / "predictions" / "dev.jsonl", mentions="entities"))
     assert len(lines) == result["data"]["counts"]["dev"]["sentences"]

@@ -276,9 +276,11 @@ def test_a_small_corpus_gets_its_optimiser_steps(tmp_path, accumulated, num_proc
 
 def test_a_run_of_a_small_corpus_has_its_optimiser_steps(tmp_path):
     settings = ["trainer.max_epochs=null", "length.epochs=1", "length.min_steps=6", "trainer.accumulate_grad_batches=2"]
-    config = compose(*custom(tmp_path / "corpus"), "window.max_sentences=1", *settings, folder=tmp_path / "run")
+    batches = ["window.max_sentences=1", "batch.max_tokens=64"]
+    config = compose(*custom(tmp_path / "corpus"), *batches, *settings, folder=tmp_path / "run")
     train(config, tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["train"]["steps"] == 6
+    facts = json.loads((tmp_path / "run" / "result.json").read_text())["train"]
+    assert (facts["steps"], facts["epochs"]) == (6, 3), "an epoch has four batches"
 
 
 def test_steps_asked_for_are_not_cut_short_by_the_length(tmp_path):

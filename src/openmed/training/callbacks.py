@@ -25,19 +25,19 @@ class Throughput(L.Callback):
     The seconds are those of the clock on the wall, with loading, logging and whatever else stands between two steps.
 
     Attributes:
-        tokens, positions, steps, seconds: so far, over all of the run's sittings.
+        tokens, positions, seconds: so far, over all of the run's sittings.
         flops_per_token, peak_flops: of training and of the device, where known: then `mfu` is logged, too.
     """
 
     def __init__(self) -> None:
         self.flops_per_token: float | None = None
         self.peak_flops: float | None = None
-        self.tokens = self.positions = self.steps = 0
+        self.tokens = self.positions = 0
         self.seconds = 0.0
         self._since = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"tokens": self.tokens, "positions": self.positions, "steps": self.steps, "seconds": self.seconds}
+        return {"tokens": self.tokens, "positions": self.positions, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, value in state_dict.items():
@@ -62,7 +62,6 @@ class Throughput(L.Callback):
         self._since = now
         self.tokens += batch.num_tokens
         self.positions += batch.input_ids.numel()
-        self.steps += 1
         if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
             logged = {TRAIN_TOKENS: float(self.tokens), TRAIN_TOKENS_PER_SECOND: self.tokens_per_second}
             if self.mfu is not None:

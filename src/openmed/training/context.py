@@ -66,7 +66,7 @@ def train_facts(trainer: L.Trainer, throughput: Throughput) -> dict[str, Any]:
     """`train` of result.json."""
     return {
         "seconds": throughput.seconds,
-        "steps": throughput.steps,
+        "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "tokens": throughput.tokens,
         "tokens_per_second": throughput.tokens_per_second,
